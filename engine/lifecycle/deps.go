@@ -1,0 +1,161 @@
+package lifecycle
+
+import (
+	"context"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// Runtime isolates containers: it makes and unmakes the sandbox that a container runs in, and reaches into it. Every
+// method may be repeated; those that unmake succeed when there is nothing to unmake.
+type Runtime interface {
+	Capabilities() engine.Capabilities
+	// Check reports everything about the spec that this platform refuses, as one error of kind Invalid, and returns
+	// warnings for what it accepts without honouring it.
+	Check(ctx context.Context, spec engine.SandboxSpec) (warnings []string, err error)
+	// CreateSandbox makes what must exist before the network and the process: mounts and jail, or network namespace.
+	// After an error nothing of it remains.
+	CreateSandbox(ctx context.Context, spec engine.SandboxSpec) (engine.Sandbox, error)
+	// Launch prepares the main process of the sandbox for the shim.
+	Launch(ctx context.Context, spec engine.SandboxSpec, box engine.Sandbox) (engine.Launch, error)
+	// LaunchExec prepares a further process in a running container.
+	LaunchExec(ctx context.Context, spec engine.SandboxSpec, box engine.Sandbox, id engine.ExecID, exec engine.ExecSpec) (engine.Launch, error)
+	// Ended tells what only the kernel knows of a container whose main process ended and whose sandbox still exists.
+	Ended(ctx context.Context, id engine.ContainerID) (engine.ExitInfo, error)
+	// RemoveSandbox ends whatever still runs in the sandbox and unmakes it, given nothing but the container's id and
+	// its directory: it works after a crash at any point of CreateSandbox and Launch.
+	RemoveSandbox(ctx context.Context, id engine.ContainerID, dir string) error
+	// Sandboxes lists the containers of this daemon of which something exists in the kernel.
+	Sandboxes(ctx context.Context) ([]engine.ContainerID, error)
+
+	Pause(ctx context.Context, id engine.ContainerID) error
+	Resume(ctx context.Context, id engine.ContainerID) error
+	Update(ctx context.Context, id engine.ContainerID, res engine.Resources) error
+	Stats(ctx context.Context, id engine.ContainerID, box engine.Sandbox, pid int) (engine.Stats, error)
+	// Processes lists the container's processes; psArgs is what the user gave to top, empty for "-ef".
+	Processes(ctx context.Context, id engine.ContainerID, box engine.Sandbox, psArgs []string) (engine.ProcessTable, error)
+}
+
+// Shims starts and finds the processes that outlive the daemon and are the parents of all that runs in containers.
+type Shims interface {
+	// Start brings up a shim without a process. It ends by itself when its client goes before Run was called.
+	Start(ctx context.Context, s engine.Supervision) (Shim, error)
+	// Open connects to a shim that an earlier daemon started. It is NotFound when none lives.
+	Open(ctx context.Context, id engine.ContainerID, dir string) (Shim, error)
+	// Exit reads the exit status that a shim wrote for the container's last run. It is NotFound when there is none.
+	Exit(ctx context.Context, dir string) (engine.ExitStatus, error)
+	// Clean kills a shim that cannot be reached and removes what the last run left in dir, the exit status included.
+	Clean(ctx context.Context, dir string) error
+}
+
+// Shim is one container's supervisor. All methods are safe for concurrent use.
+type Shim interface {
+	// Run starts the main process once. A failure to execute it is Invalid with ReasonExecNotFound, ReasonExecDenied,
+	// ReasonExecIsDir, ReasonBadCwd or ReasonNoUser, and the shim then ends.
+	Run(ctx context.Context, l engine.Launch) (pid int, err error)
+	// Attach connects to the main process's streams and returns when it is connected: from then on nothing is
+	// missed. It may be called before Run.
+	Attach(ctx context.Context, opts engine.AttachOptions) (Conn, error)
+	// StartExec starts a further process with the wanted streams connected from its first byte.
+	StartExec(ctx context.Context, id engine.ExecID, l engine.Launch, want engine.AttachOptions) (pid int, c Conn, err error)
+	// Resize sets the size of a terminal. The empty id is the main process, here and in Signal.
+	Resize(ctx context.Context, id engine.ExecID, rows, cols uint16) error
+	Signal(ctx context.Context, id engine.ExecID, sig engine.Signal) error
+	// Status returns the main process's pid, and the pids and ends of the execs that the shim remembers.
+	Status(ctx context.Context) (ShimStatus, error)
+	// Events delivers process ends in order, each once, those that came before this client included; it is closed when
+	// the shim has gone. The end of main comes after all its output was handed to attached clients and the log.
+	Events() <-chan ShimEvent
+	// Logged is a channel that receives, coalesced, after the log grew; stop ends it. It is closed with the shim.
+	Logged(ctx context.Context) (grew <-chan struct{}, stop func(), err error)
+	// Release tells a shim whose main process ended that everything was noted; it ends. Without a word it ends by
+	// itself after a while.
+	Release(ctx context.Context) error
+	Close() error
+}
+
+// Conn is a client's place at a process's streams.
+type Conn interface {
+	// Stream moves data until the process's output ends, ctx ends, or a Stdio member fails. When Stdio.Stdin ends, the
+	// process's stdin is told so if it is a StdinOnce one. It returns nil at the output's end.
+	Stream(ctx context.Context, io engine.Stdio) error
+	Close() error
+}
+
+// ShimStatus is a shim's present knowledge.
+type ShimStatus struct {
+	Pid   int
+	Exit  *engine.ExitStatus
+	Execs map[engine.ExecID]ExecStatus
+}
+
+// ExecStatus is a shim's knowledge of one exec.
+type ExecStatus struct {
+	Pid  int
+	Exit *engine.ExitStatus
+}
+
+// ShimEvent is the end of a process; the empty Exec is main.
+type ShimEvent struct {
+	Exec engine.ExecID
+	Exit engine.ExitStatus
+}
+
+// Roots keeps the containers' root file systems. All methods may be repeated.
+type Roots interface {
+	Driver() string
+	Create(ctx context.Context, id engine.ContainerID, top engine.LayerID, opts map[string]string) error
+	// Mount makes the root usable at the returned host path.
+	Mount(ctx context.Context, id engine.ContainerID) (path string, err error)
+	Unmount(ctx context.Context, id engine.ContainerID) error
+	Remove(ctx context.Context, id engine.ContainerID) error
+	Size(ctx context.Context, id engine.ContainerID) (engine.RootSize, error)
+	Changes(ctx context.Context, id engine.ContainerID) ([]engine.Change, error)
+	// List names every root that exists, for recovery.
+	List(ctx context.Context) ([]engine.ContainerID, error)
+}
+
+// Images finds what a container is made of. A container's image is held by its record: the images service asks back.
+type Images interface {
+	// Lookup resolves a reference, id or id prefix; with a platform, the image for it.
+	Lookup(ctx context.Context, ref string, platform *engine.Platform) (engine.Image, error)
+}
+
+// Networks gives containers their network.
+type Networks interface {
+	// Check resolves network names to their canonical ones and reports what is wrong with a wish before anything is made.
+	Check(ctx context.Context, mode engine.NetworkMode, endpoints map[string]engine.EndpointSpec) (map[string]engine.Endpoint, error)
+	// Attach converges a container's network to what is asked, before its process starts or while it runs.
+	Attach(ctx context.Context, a engine.Attachment) (engine.Attached, error)
+	// Detach unmakes everything that Attach made for the container: links, addresses, rules, ports.
+	Detach(ctx context.Context, id engine.ContainerID) error
+	// Recover takes up what containers that kept running hold, before any Attach.
+	Recover(ctx context.Context, running []engine.Attachment, held map[engine.ContainerID]engine.Attached) error
+	// Resolver returns the addresses that a container's resolv.conf names when the user gave none, and whether the
+	// engine's own resolver serves it.
+	Resolver(ctx context.Context, mode engine.NetworkMode, endpoints map[string]engine.Endpoint) (engine.Resolver, error)
+}
+
+// Volumes keeps volumes.
+type Volumes interface {
+	// Ensure makes a volume if it is not there.
+	Ensure(ctx context.Context, req engine.VolumeRequest) (engine.Volume, error)
+	// Mount makes the volume usable at the returned host path for a user. It is counted per user, not per call.
+	Mount(ctx context.Context, name string, user engine.ContainerID) (path string, err error)
+	Unmount(ctx context.Context, name string, user engine.ContainerID) error
+	// CopyUp fills an empty volume with what stands at path in the mounted root. It happens at most once in a volume's life.
+	CopyUp(ctx context.Context, name, root, path string) error
+	Remove(ctx context.Context, name string, force bool) error
+}
+
+// Store keeps containers across restarts of the daemon. Each call is one transaction.
+type Store interface {
+	PutContainer(ctx context.Context, c engine.Container) error
+	DeleteContainer(ctx context.Context, id engine.ContainerID) error
+	Containers(ctx context.Context) ([]engine.Container, error)
+}
+
+// Events takes what happened, in order.
+type Events interface {
+	Publish(e engine.Event)
+}

@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// AttachOptions says what a client wants of a container's main process.
+type AttachOptions struct {
+	Stdin, Stdout, Stderr bool
+	Stream                bool   // live output; false with Logs gives the log alone
+	Logs                  bool   // the log first
+	DetachKeys            string // "ctrl-p,ctrl-q" form; empty is that default
+}
+
+// AttachedStream is an accepted attach or exec start: every check was made, nothing is moved yet. Run moves it until the
+// process has ended and everything it wrote was delivered, the client detached or ctx ended. Close releases what an
+// unused one holds; after Run it does nothing. The error of Run is nil after an orderly end.
+type AttachedStream interface {
+	TTY() bool
+	Run(ctx context.Context, io Stdio) error
+	Close() error
+}
+
+// Source is which stream of a process a record came from.
+type Source uint8
+
+// The sources, by Docker's frame numbers.
+const (
+	SourceStdout Source = 1
+	SourceStderr Source = 2
+)
+
+// LogRecord is one line of a container's log, with its line feed if it had one. Data is valid until the next record.
+type LogRecord struct {
+	Time   time.Time
+	Source Source
+	Attrs  map[string]string
+	Data   []byte
+}
+
+// LogQuery selects log records.
+type LogQuery struct {
+	Stdout, Stderr bool
+	Follow         bool
+	Since, Until   time.Time // zero: no bound
+	Tail           int       // the last n records; negative is all
+}
+
+// LogStream is an accepted logs request. Read calls each for every record in order, waits for more when following, and
+// returns when the log ends, each fails or ctx ends. flush is called when it is about to wait.
+type LogStream interface {
+	TTY() bool
+	Read(ctx context.Context, each func(LogRecord) error, flush func() error) error
+	Close() error
+}
+
+// PathStat describes a path inside a container. Mode is the full mode with its type bits.
+type PathStat struct {
+	Name       string
+	Size       int64
+	Mode       uint32 // Go's io/fs.FileMode bits
+	ModTime    time.Time
+	LinkTarget string
+}
+
+// Archive is a tar stream out of a container or image.
+type Archive struct {
+	io.ReadCloser
+	Stat PathStat
+}
+
+// ExtractOptions says how an archive is put into a container.
+type ExtractOptions struct {
+	NoOverwriteDirNonDir bool // refuse to replace a directory by a file or the other way round
+	KeepOwner            bool // Docker's copyUIDGID
+}

@@ -1,0 +1,47 @@
+package engine
+
+import "time"
+
+// Info describes the daemon and its host.
+type Info struct {
+	ID                                           string
+	Name                                         string // of the host
+	Capabilities                                 Capabilities
+	Containers, Running, Paused, Stopped, Images int
+	Driver                                       string // storage driver
+	DriverStatus                                 [][2]string
+	StateDir                                     string
+	Version, Commit, BuildTime                   string
+	SystemTime                                   time.Time
+	LogDriver                                    string
+	LogDrivers, NetworkDrivers, VolumeDrivers    []string
+	Labels                                       []string
+	Insecure                                     []string
+	Mirrors                                      []string
+	HTTPProxy, HTTPSProxy, NoProxy               string
+	Goroutines, Descriptors, EventListeners      int
+	Debug                                        bool
+	Warnings                                     []string
+	AddressPools                                 []Pool
+	FirewallBackend                              string
+}
+
+// DiskUsage answers system df.
+type DiskUsage struct {
+	LayersSize int64
+	Images     []ImageSummary
+	Containers []ContainerSummary
+	Volumes    []VolumeUsage
+	BuildCache []BuildCacheRecord
+}
+
+// BuildCacheRecord is one cached build step.
+type BuildCacheRecord struct {
+	ID, Type, Description string
+	Parents               []string
+	InUse, Shared         bool
+	Size                  int64
+	Created               time.Time
+	LastUsed              time.Time
+	Uses                  int
+}
