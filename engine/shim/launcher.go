@@ -1,0 +1,32 @@
+package shim
+
+import (
+	"context"
+	"os"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// Launcher starts processes in a sandbox on behalf of a shim. The platform's runtime on the daemon's side made the
+// Launch that it gets. The shim process is a reaper: a process that Start returns is its child or becomes so.
+type Launcher interface {
+	// Platform is the name that a Launch must carry.
+	Platform() string
+	// Start begins the process and returns once it executes the program, or why it does not, in the terms of
+	// lifecycle.Shim.Run. exec is empty for the main process. stdio holds the process's descriptors without a
+	// terminal; with one (l.TTY) it is empty and the terminal's master is returned.
+	Start(ctx context.Context, exec engine.ExecID, l engine.Launch, stdio Stdio) (Started, error)
+	// Kill ends everything in the sandbox; called when main has ended, before the shim waits for the output's end.
+	Kill(ctx context.Context) error
+}
+
+// Stdio are the ends that a process gets. The shim closes them after Start.
+type Stdio struct {
+	Stdin, Stdout, Stderr *os.File
+}
+
+// Started is a process that runs.
+type Started struct {
+	Pid    int
+	Master *os.File // of its terminal; the shim closes it
+}
