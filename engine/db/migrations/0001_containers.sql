@@ -1,0 +1,6 @@
+CREATE TABLE containers (
+	id      TEXT PRIMARY KEY,
+	name    TEXT NOT NULL UNIQUE,
+	state   TEXT NOT NULL,
+	record  TEXT NOT NULL -- JSON
+) STRICT, WITHOUT ROWID;
