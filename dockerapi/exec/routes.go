@@ -1,0 +1,16 @@
+package exec
+
+import "github.com/xcengine/xc/dockerapi/internal/httpx"
+
+// group serves the operations on execs.
+type group struct {
+	backend Backend
+	env     httpx.Env
+}
+
+// Routes returns the operations on execs.
+func Routes(b Backend, env httpx.Env) []httpx.Route {
+	g := &group{b, env}
+	_ = g
+	return []httpx.Route{}
+}
