@@ -115,6 +115,15 @@ type Pool struct {
 	Gateway netip.Addr
 	Aux     map[string]netip.Addr // reserved addresses by name
 	Auto    bool                  // chosen by the engine; inspect shows what was asked for, too
+	// GatewayAuto: Gateway was chosen by the engine. Docker's inspect shows such a gateway only when Auto holds too.
+	GatewayAuto bool
+}
+
+// PoolCursor is the last address that was handed out of a pool, where the search for the next one goes on.
+type PoolCursor struct {
+	Network NetworkID
+	Pool    netip.Prefix // Subnet of the pool
+	Last    netip.Addr
 }
 
 // NetworkRequest asks for a network; invalid or empty members are chosen.
@@ -164,6 +173,9 @@ type Attachment struct {
 	Bindings   []PortBinding
 	PublishAll bool
 	Exposed    []Port
+	// DNS are the servers that the user named for this container: where the engine's own resolver asks for what it does
+	// not know. Empty: the host's.
+	DNS []netip.Addr
 }
 
 // Attached is what Attach made.
