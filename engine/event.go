@@ -31,4 +31,6 @@ type EventQuery struct {
 	Actions                                                []string // exact, or the part before ": "
 	Containers, Images, Networks, Volumes, Daemons, Scopes []string
 	Labels                                                 []LabelMatch
+	// Foreign are the values of each filter by a kind of thing that this engine has none of (plugin, service, node, …).
+	Foreign [][]string
 }

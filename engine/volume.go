@@ -35,3 +35,22 @@ type VolumeUsage struct {
 	Size     int64
 	RefCount int
 }
+
+// VolumeRecord is what is kept of a volume across restarts of the daemon.
+type VolumeRecord struct {
+	Volume
+	Removing bool // its removal was begun and must be ended
+	CopyUp   CopyUp
+	// Users are the containers for which a volume with mount options is mounted; unused for others.
+	Users []ContainerID
+}
+
+// CopyUp says how far the first filling of a volume from an image has come.
+type CopyUp string
+
+// The stages of a copy-up.
+const (
+	CopyUpNone   CopyUp = ""       // nothing was copied yet
+	CopyUpStaged CopyUp = "staged" // copied whole, beside its place; being moved there
+	CopyUpDone   CopyUp = "done"
+)
