@@ -1,0 +1,251 @@
+package ports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// The range that ports are chosen from when a container names none: Linux's own default for ephemeral ports.
+const (
+	DefaultFirst = 32768
+	DefaultLast  = 60999
+)
+
+// Want is one container port to be published. All hosts get the same host port.
+type Want struct {
+	Port  engine.Port
+	Hosts []netip.Addr // unspecified ones mean every address of their family
+	// First to Last is what the host port is chosen from; both 0: the allocator's own range.
+	First, Last uint16
+}
+
+// Held is one port of the host that a container has.
+type Held struct {
+	engine.PublishedPort
+	// Socket is bound, and for tcp and sctp listening. The caller closes it. It is nil for a protocol that the kernel
+	// does not know, and in what Of returns.
+	Socket *os.File
+}
+
+// Allocator knows which ports of the host are given to which container. It is safe for concurrent use.
+type Allocator struct {
+	first, last uint16
+	bind        binder
+
+	mu    sync.Mutex
+	next  map[engine.Proto]uint16 // where the search in the own range goes on
+	taken map[key][]holding
+	held  map[engine.ContainerID][]engine.PublishedPort
+}
+
+type key struct {
+	proto engine.Proto
+	port  uint16
+}
+
+type holding struct {
+	host  netip.Addr
+	owner engine.ContainerID
+}
+
+// binder binds one port of the host, so that nobody else can. A nil file means that there is nothing to bind.
+type binder func(ctx context.Context, proto engine.Proto, at netip.AddrPort) (*os.File, error)
+
+// New returns an allocator that chooses from first to last, both included.
+func New(first, last uint16) *Allocator { return newAllocator(first, last, bindSocket) }
+
+func newAllocator(first, last uint16, bind binder) *Allocator {
+	return &Allocator{
+		first: first, last: last, bind: bind,
+		next:  make(map[engine.Proto]uint16),
+		taken: make(map[key][]holding),
+		held:  make(map[engine.ContainerID][]engine.PublishedPort),
+	}
+}
+
+// Reserve binds the whole set for the container or, with an error, nothing. A port that another container holds is Conflict
+// with ReasonPortTaken, one that another program of the host has is Conflict with ReasonPortBusy; a host address that is
+// not the host's is Invalid.
+func (a *Allocator) Reserve(ctx context.Context, owner engine.ContainerID, wants []Want) ([]Held, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	wants = slices.Clone(wants)
+	// Exact ports first: a range must not choose what is asked for by number.
+	slices.SortStableFunc(wants, func(x, y Want) int { return boolInt(x.open()) - boolInt(y.open()) })
+	var all []Held
+	for _, w := range wants {
+		got, err := a.reserve(ctx, owner, w)
+		if err != nil {
+			a.giveBack(owner, all)
+			return nil, err
+		}
+		all = append(all, got...)
+	}
+	return all, nil
+}
+
+// Adopt notes what a container holds from before this daemon's start. It binds nothing: the container's shim has the sockets.
+func (a *Allocator) Adopt(owner engine.ContainerID, ports []engine.PublishedPort) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range ports {
+		a.note(owner, p)
+	}
+}
+
+// Of returns what the container holds.
+func (a *Allocator) Of(owner engine.ContainerID) []engine.PublishedPort {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.held[owner])
+}
+
+// Release gives back all that the container holds. The sockets are closed by those who have them.
+func (a *Allocator) Release(owner engine.ContainerID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range a.held[owner] {
+		a.forget(owner, p)
+	}
+	delete(a.held, owner)
+}
+
+// GiveBack undoes a Reserve: it releases these ports and closes their sockets.
+func (a *Allocator) GiveBack(owner engine.ContainerID, ports []Held) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.giveBack(owner, ports)
+}
+
+func (a *Allocator) giveBack(owner engine.ContainerID, ports []Held) {
+	for _, h := range ports {
+		if h.Socket != nil {
+			h.Socket.Close() // a socket's close loses nothing
+		}
+		a.forget(owner, h.PublishedPort)
+		a.held[owner] = slices.DeleteFunc(a.held[owner], func(p engine.PublishedPort) bool { return p == h.PublishedPort })
+	}
+	if len(a.held[owner]) == 0 {
+		delete(a.held, owner)
+	}
+}
+
+// open reports whether the port may be chosen.
+func (w Want) open() bool { return w.First == 0 || w.Last > w.First }
+
+func (a *Allocator) reserve(ctx context.Context, owner engine.ContainerID, w Want) ([]Held, error) {
+	first, last := w.First, max(w.First, w.Last)
+	start := first
+	own := w.First == 0
+	if own {
+		first, last = a.first, a.last
+		start = a.next[w.Port.Proto]
+		if start < first || start > last {
+			start = first
+		}
+	}
+	var err error
+	for i := range int(last) - int(first) + 1 {
+		port := first + uint16((int(start)-int(first)+i)%(int(last)-int(first)+1))
+		var got []Held
+		got, err = a.reserveAt(ctx, owner, w, port)
+		if err == nil {
+			if own {
+				a.next[w.Port.Proto] = port + 1
+			}
+			return got, nil
+		}
+		if !engine.HasReason(err, engine.ReasonPortTaken) && !engine.HasReason(err, engine.ReasonPortBusy) || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, err
+}
+
+// reserveAt takes one host port on every wanted address.
+func (a *Allocator) reserveAt(ctx context.Context, owner engine.ContainerID, w Want, port uint16) ([]Held, error) {
+	var got []Held
+	for _, host := range w.Hosts {
+		h, err := a.reserveOne(ctx, owner, engine.PublishedPort{Port: w.Port, HostIP: host, HostPort: port})
+		if errors.Is(err, errNoFamily) && host.IsUnspecified() && len(w.Hosts) > 1 {
+			continue // "every address" of a family that this host has not
+		}
+		if err != nil {
+			a.giveBack(owner, got)
+			return nil, err
+		}
+		got = append(got, h)
+	}
+	return got, nil
+}
+
+func (a *Allocator) reserveOne(ctx context.Context, owner engine.ContainerID, p engine.PublishedPort) (Held, error) {
+	at := netip.AddrPortFrom(p.HostIP, p.HostPort)
+	if a.conflicts(p) {
+		return Held{}, portError(engine.Conflict, at, engine.ReasonPortTaken, nil)
+	}
+	socket, err := a.bind(ctx, p.Port.Proto, at)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return Held{}, portError(engine.Conflict, at, engine.ReasonPortBusy, nil, string(p.Port.Proto))
+	case errors.Is(err, syscall.EADDRNOTAVAIL) && !p.HostIP.IsUnspecified():
+		return Held{}, portError(engine.Invalid, at, engine.ReasonNone, fmt.Errorf("failed to bind host port %s/%s: cannot assign requested address", at, p.Port.Proto))
+	case err != nil:
+		return Held{}, portError(engine.KindOf(err), at, engine.ReasonNone, fmt.Errorf("failed to bind host port %s/%s: %w", at, p.Port.Proto, err))
+	}
+	a.note(owner, p)
+	return Held{PublishedPort: p, Socket: socket}, nil
+}
+
+func (a *Allocator) conflicts(p engine.PublishedPort) bool {
+	return slices.ContainsFunc(a.taken[key{p.Port.Proto, p.HostPort}], func(h holding) bool {
+		return h.host.Is4() == p.HostIP.Is4() && (h.host == p.HostIP || h.host.IsUnspecified() || p.HostIP.IsUnspecified())
+	})
+}
+
+func (a *Allocator) note(owner engine.ContainerID, p engine.PublishedPort) {
+	k := key{p.Port.Proto, p.HostPort}
+	a.taken[k] = append(a.taken[k], holding{p.HostIP, owner})
+	a.held[owner] = append(a.held[owner], p)
+}
+
+func (a *Allocator) forget(owner engine.ContainerID, p engine.PublishedPort) {
+	k := key{p.Port.Proto, p.HostPort}
+	left := slices.DeleteFunc(a.taken[k], func(h holding) bool { return h == holding{p.HostIP, owner} })
+	if len(left) == 0 {
+		delete(a.taken, k)
+		return
+	}
+	a.taken[k] = left
+}
+
+// Holders lists the containers that hold ports.
+func (a *Allocator) Holders() []engine.ContainerID {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.held))
+}
+
+func portError(kind engine.Kind, at netip.AddrPort, reason engine.Reason, cause error, more ...string) error {
+	e := &engine.Error{Op: "publish", Kind: kind, Resource: engine.ResourcePort, ID: at.String(), Reason: reason, Err: cause}
+	if reason != engine.ReasonNone {
+		e.Args = append([]string{at.String()}, more...)
+	}
+	return e
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
