@@ -105,6 +105,7 @@ const (
 	ReasonPullDenied       Reason = "pull-denied"       // Args: repository
 	ReasonManifestUnknown  Reason = "manifest-unknown"  // Args: repository, tag or digest
 	ReasonNoPlatform       Reason = "no-platform"       // no manifest for the platform; Args: platform
+	ReasonNameUnknown      Reason = "name-unknown"      // the registry has no such repository; Args: repository
 	ReasonAmbiguous        Reason = "ambiguous"         // an id prefix that fits several
 	ReasonDriverUnknown    Reason = "driver-unknown"    // Args: driver
 	ReasonOverlap          Reason = "overlap"           // Args: the requested pool, the pool it overlaps
@@ -115,6 +116,7 @@ const (
 	ReasonNotConnected     Reason = "not-connected"     // Args: network name
 	ReasonHasEndpoints     Reason = "has-endpoints"     // Args: pairs of container name, endpoint id
 	ReasonTagged           Reason = "tagged"            // image referenced in several repositories
+	ReasonBadCondition     Reason = "bad-condition"     // a wait condition that is not one; Args: it
 	ReasonUnsupported      Reason = "unsupported"       // Args: what, why
 )
 

@@ -76,3 +76,12 @@ type Mount struct {
 	NonRecursive bool
 	Options      []string // tmpfs: "size=…", "mode=…"
 }
+
+// MountedRoot is a container's root where it is mounted now, with the mounts that cover parts of it.
+type MountedRoot struct {
+	Container string // as the user named it, for errors
+	Path      string // host path of the root
+	ReadOnly  bool
+	Mounts    []Mount // sources are host paths; a tmpfs has none and is reached through Live
+	Live      string  // host path under which a running container's own view is seen (/proc/<pid>/root), or empty
+}

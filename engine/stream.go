@@ -76,3 +76,30 @@ type ExtractOptions struct {
 	NoOverwriteDirNonDir bool // refuse to replace a directory by a file or the other way round
 	KeepOwner            bool // Docker's copyUIDGID
 }
+
+// Conn is a client's place at a process's streams.
+type Conn interface {
+	// Stream moves data until the process's output ends, ctx ends, or a Stdio member fails. When Stdio.Stdin ends, the
+	// process's stdin is told so if it is a StdinOnce one. It returns nil at the output's end.
+	Stream(ctx context.Context, io Stdio) error
+	Close() error
+}
+
+// ShimStatus is a shim's present knowledge.
+type ShimStatus struct {
+	Pid   int
+	Exit  *ExitStatus
+	Execs map[ExecID]ExecStatus
+}
+
+// ExecStatus is a shim's knowledge of one exec.
+type ExecStatus struct {
+	Pid  int
+	Exit *ExitStatus
+}
+
+// ShimEvent is the end of a process; the empty Exec is main.
+type ShimEvent struct {
+	Exec ExecID
+	Exit ExitStatus
+}

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"io"
 
 	"github.com/xcengine/xc/engine"
 )
@@ -25,6 +26,8 @@ type Runtime interface {
 	// RemoveSandbox ends whatever still runs in the sandbox and unmakes it, given nothing but the container's id and
 	// its directory: it works after a crash at any point of CreateSandbox and Launch.
 	RemoveSandbox(ctx context.Context, id engine.ContainerID, dir string) error
+	// FindSandbox finds the sandbox of a container that an earlier daemon started; NotFound when there is none.
+	FindSandbox(ctx context.Context, id engine.ContainerID, dir string) (engine.Sandbox, error)
 	// Sandboxes lists the containers of this daemon of which something exists in the kernel.
 	Sandboxes(ctx context.Context) ([]engine.ContainerID, error)
 
@@ -55,50 +58,23 @@ type Shim interface {
 	Run(ctx context.Context, l engine.Launch) (pid int, err error)
 	// Attach connects to the main process's streams and returns when it is connected: from then on nothing is
 	// missed. It may be called before Run.
-	Attach(ctx context.Context, opts engine.AttachOptions) (Conn, error)
+	Attach(ctx context.Context, opts engine.AttachOptions) (engine.Conn, error)
 	// StartExec starts a further process with the wanted streams connected from its first byte.
-	StartExec(ctx context.Context, id engine.ExecID, l engine.Launch, want engine.AttachOptions) (pid int, c Conn, err error)
+	StartExec(ctx context.Context, id engine.ExecID, l engine.Launch, want engine.AttachOptions) (pid int, c engine.Conn, err error)
 	// Resize sets the size of a terminal. The empty id is the main process, here and in Signal.
 	Resize(ctx context.Context, id engine.ExecID, rows, cols uint16) error
 	Signal(ctx context.Context, id engine.ExecID, sig engine.Signal) error
 	// Status returns the main process's pid, and the pids and ends of the execs that the shim remembers.
-	Status(ctx context.Context) (ShimStatus, error)
+	Status(ctx context.Context) (engine.ShimStatus, error)
 	// Events delivers process ends in order, each once, those that came before this client included; it is closed when
 	// the shim has gone. The end of main comes after all its output was handed to attached clients and the log.
-	Events() <-chan ShimEvent
+	Events() <-chan engine.ShimEvent
 	// Logged is a channel that receives, coalesced, after the log grew; stop ends it. It is closed with the shim.
 	Logged(ctx context.Context) (grew <-chan struct{}, stop func(), err error)
 	// Release tells a shim whose main process ended that everything was noted; it ends. Without a word it ends by
 	// itself after a while.
 	Release(ctx context.Context) error
 	Close() error
-}
-
-// Conn is a client's place at a process's streams.
-type Conn interface {
-	// Stream moves data until the process's output ends, ctx ends, or a Stdio member fails. When Stdio.Stdin ends, the
-	// process's stdin is told so if it is a StdinOnce one. It returns nil at the output's end.
-	Stream(ctx context.Context, io engine.Stdio) error
-	Close() error
-}
-
-// ShimStatus is a shim's present knowledge.
-type ShimStatus struct {
-	Pid   int
-	Exit  *engine.ExitStatus
-	Execs map[engine.ExecID]ExecStatus
-}
-
-// ExecStatus is a shim's knowledge of one exec.
-type ExecStatus struct {
-	Pid  int
-	Exit *engine.ExitStatus
-}
-
-// ShimEvent is the end of a process; the empty Exec is main.
-type ShimEvent struct {
-	Exec engine.ExecID
-	Exit engine.ExitStatus
 }
 
 // Roots keeps the containers' root file systems. All methods may be repeated.
@@ -158,4 +134,21 @@ type Store interface {
 // Events takes what happened, in order.
 type Events interface {
 	Publish(e engine.Event)
+}
+
+// LogReader reads containers' logs.
+type LogReader interface {
+	// Check resolves and checks a container's log driver and its options. File.Path is set by the caller.
+	Check(spec engine.LogSpec, c engine.Container) (engine.LogFile, error)
+	// Read calls each for the records that q selects, oldest first. With q.Follow it waits for more when grew delivers,
+	// after calling flush, until grew is closed and everything was read.
+	Read(ctx context.Context, file engine.LogFile, q engine.LogQuery, grew <-chan struct{}, each func(engine.LogRecord) error, flush func() error) error
+}
+
+// FileAccess reads and writes single paths of a root with its mounts.
+type FileAccess interface {
+	Stat(ctx context.Context, root engine.MountedRoot, path string) (engine.PathStat, error)
+	Read(ctx context.Context, root engine.MountedRoot, path string) (engine.Archive, error)
+	Write(ctx context.Context, root engine.MountedRoot, path string, tar io.Reader, o engine.ExtractOptions) error
+	Export(ctx context.Context, root engine.MountedRoot) (io.ReadCloser, error)
 }

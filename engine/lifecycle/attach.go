@@ -1,0 +1,192 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/detach"
+)
+
+// pendingAttach is a client that attached before its container's start.
+type pendingAttach struct {
+	opts  engine.AttachOptions
+	ready chan struct{} // closed when conn or err is set
+	conn  engine.Conn
+	err   error
+}
+
+// Attach connects a client to a container's main process, now or at its next start.
+func (s *Service) Attach(ctx context.Context, ref string, o engine.AttachOptions) (engine.AttachedStream, error) {
+	u, err := s.lookup(ref)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := detach.Parse(o.DetachKeys)
+	if err != nil {
+		return nil, &engine.Error{Op: "attach", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: fmt.Errorf("Invalid detach keys (%s) provided", o.DetachKeys)} //nolint:staticcheck // Docker's words
+	}
+	c, r := u.current()
+	switch c.Status.State {
+	case engine.StatePaused:
+		return nil, &engine.Error{Op: "attach", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonPaused, Args: []string{string(c.ID)}}
+	case engine.StateRestarting:
+		return nil, &engine.Error{Op: "attach", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonRestarting, Args: []string{string(c.ID)}}
+	}
+	a := &attached{service: s, unit: u, opts: o, keys: keys, tty: c.Spec.Process.TTY}
+	if o.Stream {
+		if !c.Spec.OpenStdin {
+			o.Stdin = false
+		}
+		if r == nil {
+			a.pending = u.await(o)
+		} else if a.conn, err = r.shim.Attach(ctx, o); err != nil {
+			return nil, wrap("attach", c.Name, err)
+		}
+	}
+	s.publish(c, "attach", nil)
+	return a, nil
+}
+
+// await registers a client for the next start.
+func (u *unit) await(o engine.AttachOptions) *pendingAttach {
+	p := &pendingAttach{opts: o, ready: make(chan struct{})}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.gone {
+		p.err = noSuch(string(u.rec.ID))
+		close(p.ready)
+		return p
+	}
+	u.pending = append(u.pending, p)
+	return p
+}
+
+// takePending returns those who wait for a start; they are now the caller's to answer.
+func (u *unit) takePending() []*pendingAttach {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	waiting := u.pending
+	u.pending = nil
+	return waiting
+}
+
+// connectPending connects those who attached before the start to the new run.
+func (u *unit) connectPending(ctx context.Context, r *run) error {
+	for _, p := range u.takePending() {
+		p.conn, p.err = r.shim.Attach(ctx, p.opts)
+		close(p.ready)
+		if p.err != nil {
+			return p.err
+		}
+	}
+	return nil
+}
+
+// endPending tells those who wait for a start that none comes.
+func (u *unit) endPending(err error) {
+	for _, p := range u.takePending() {
+		p.err = err
+		close(p.ready)
+	}
+}
+
+// attached is an accepted attach.
+type attached struct {
+	service *Service
+	unit    *unit
+	opts    engine.AttachOptions
+	keys    []byte
+	tty     bool
+	conn    engine.Conn
+	pending *pendingAttach
+}
+
+// TTY reports whether the process has a terminal.
+func (a *attached) TTY() bool { return a.tty }
+
+// Close gives up a place that Run did not use.
+func (a *attached) Close() error {
+	if a.pending != nil {
+		u := a.unit
+		u.mu.Lock()
+		for i, p := range u.pending {
+			if p == a.pending {
+				u.pending = append(u.pending[:i:i], u.pending[i+1:]...)
+				u.mu.Unlock()
+				return nil
+			}
+		}
+		u.mu.Unlock()
+		<-a.pending.ready // a start is connecting it just now
+		a.conn = a.pending.conn
+	}
+	if a.conn != nil {
+		return a.conn.Close()
+	}
+	return nil
+}
+
+// Run moves the streams: the log first when asked for, then the live output until the process ends or the client leaves.
+func (a *attached) Run(ctx context.Context, io engine.Stdio) error {
+	defer a.Close()
+	if a.opts.Logs {
+		if err := a.replay(ctx, io); err != nil {
+			return err
+		}
+	}
+	if !a.opts.Stream {
+		return nil
+	}
+	if a.pending != nil {
+		select {
+		case <-a.pending.ready:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if a.conn = a.pending.conn; a.conn == nil {
+			return nil // no start: whoever asked for it was told why
+		}
+	}
+	err := a.conn.Stream(ctx, interactive(io, a.tty, a.keys))
+	if errors.Is(err, detach.ErrDetached) {
+		a.service.publish(a.unit.snapshot(), "detach", nil)
+		return nil
+	}
+	return err
+}
+
+// interactive makes a terminal's input end at the detach keys.
+func interactive(io engine.Stdio, tty bool, keys []byte) engine.Stdio {
+	if tty && io.Stdin != nil {
+		io.Stdin = detach.NewReader(io.Stdin, keys)
+	}
+	return io
+}
+
+// replay writes the log as the process wrote it.
+func (a *attached) replay(ctx context.Context, io engine.Stdio) error {
+	c := a.unit.snapshot()
+	q := engine.LogQuery{Stdout: a.opts.Stdout, Stderr: a.opts.Stderr, Tail: -1}
+	file, err := a.service.logFile(c)
+	if err != nil {
+		return err
+	}
+	return a.service.LogReader.Read(ctx, file, q, nil, func(r engine.LogRecord) error {
+		return writeRecord(io, a.tty, r)
+	}, func() error { return nil })
+}
+
+func writeRecord(stdio engine.Stdio, tty bool, r engine.LogRecord) error {
+	var w io.Writer = stdio.Stdout
+	if r.Source == engine.SourceStderr && !tty {
+		w = stdio.Stderr
+	}
+	if w == nil {
+		return nil
+	}
+	_, err := w.Write(r.Data)
+	return err
+}

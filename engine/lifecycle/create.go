@@ -1,0 +1,176 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/undo"
+)
+
+// Create makes a container and its root. Nothing of it remains after an error.
+func (s *Service) Create(ctx context.Context, req engine.CreateRequest) (engine.CreateResult, error) {
+	c, img, warnings, err := s.plan(ctx, req)
+	if err != nil {
+		return engine.CreateResult{}, err
+	}
+	if c.Name, err = s.reserve(req.Name, c.ID); err != nil {
+		return engine.CreateResult{}, err
+	}
+	var undone undo.Stack
+	undone.Push("name", func(context.Context) error { s.release(c.Name, c.ID); return nil })
+	if err := s.build(ctx, &c, img, &undone); err != nil {
+		s.takeBack(ctx, "create", c.ID, &undone)
+		return engine.CreateResult{}, wrap("create", c.Name, err)
+	}
+	undone.Drop()
+	s.publish(c, "create", nil)
+	return engine.CreateResult{ID: c.ID, Warnings: warnings}, nil
+}
+
+// plan merges and checks everything that can be known before anything is made.
+func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Container, engine.Image, []string, error) {
+	none := engine.Container{}
+	if name := strings.TrimPrefix(req.Name, "/"); name != "" {
+		if err := checkName(name); err != nil {
+			return none, engine.Image{}, nil, err
+		}
+	}
+	img, err := s.Images.Lookup(ctx, req.Spec.ImageRef, req.Platform)
+	if err != nil {
+		return none, img, nil, err
+	}
+	c := engine.Container{
+		ID: engine.ContainerID(engine.NewID()), Created: now(), Image: img.ID, Platform: img.Platform,
+		Driver: s.Roots.Driver(), Spec: mergeImage(req.Spec, img.Config),
+	}
+	if err := s.completeSpec(&c); err != nil {
+		return none, img, nil, err
+	}
+	if c.Mounts, err = s.planMounts(c.Spec); err != nil {
+		return none, img, nil, err
+	}
+	if c.Endpoints, err = s.Networks.Check(ctx, c.Spec.Network.Mode, req.Endpoints); err != nil {
+		return none, img, nil, err
+	}
+	logFile, err := s.LogReader.Check(c.Spec.Log, c)
+	if err != nil {
+		return none, img, nil, err
+	}
+	if logFile.Driver != "none" {
+		c.LogPath = filepath.Join(s.dir(c.ID), string(c.ID)+"-json.log")
+	}
+	warnings, err := s.Runtime.Check(ctx, engine.SandboxSpec{ID: c.ID, Platform: c.Platform, Spec: c.Spec, Args: c.Spec.Process.Args()})
+	if err != nil {
+		return none, img, nil, err
+	}
+	if req.Platform == nil && (img.Platform.OS != s.Platform.OS || img.Platform.Architecture != s.Platform.Architecture) {
+		warnings = append(warnings, fmt.Sprintf("The requested image's platform (%s) does not match the detected host platform (%s) and no specific platform was requested", img.Platform, s.Platform))
+	}
+	return c, img, warnings, nil
+}
+
+// completeSpec fills the defaults that do not come from the image and refuses what contradicts itself.
+func (s *Service) completeSpec(c *engine.Container) error {
+	invalid := func(format string, args ...any) error {
+		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: fmt.Errorf(format, args...)}
+	}
+	spec := &c.Spec
+	if args := spec.Process.Args(); len(args) == 0 || len(args) == 1 && args[0] == "" {
+		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Reason: engine.ReasonNoCommand}
+	}
+	if spec.Process.WorkDir != "" && !strings.HasPrefix(spec.Process.WorkDir, "/") {
+		return invalid("the working directory '%s' is invalid, it needs to be an absolute path", spec.Process.WorkDir)
+	}
+	if spec.AutoRemove && spec.Restart.Name != "" && spec.Restart.Name != engine.RestartNo {
+		return invalid("can't create 'AutoRemove' container with restart policy")
+	}
+	if spec.Log.Driver == "" {
+		// The daemon's options hold for the daemon's driver only.
+		if spec.Log.Options == nil {
+			spec.Log.Options = s.DefaultLog.Options
+		}
+		spec.Log.Driver = s.DefaultLog.Driver
+	}
+	for _, join := range []*string{(*string)(&spec.Network.Mode), &spec.Security.PidMode, &spec.Security.IpcMode} {
+		ref, isPeer := strings.CutPrefix(*join, "container:")
+		if !isPeer {
+			continue
+		}
+		u, err := s.lookup(ref)
+		if err != nil {
+			return err
+		}
+		*join = "container:" + string(u.snapshot().ID)
+	}
+	if spec.Hostname == "" {
+		if spec.Network.Mode == "host" || spec.Security.UTSMode == "host" {
+			spec.Hostname, _ = os.Hostname()
+		} else {
+			spec.Hostname = c.ID.Short()
+		}
+	}
+	return nil
+}
+
+// build makes the container. Each step is on the undo stack before it is done, so that a step that fails half-way is
+// taken back too.
+func (s *Service) build(ctx context.Context, c *engine.Container, img engine.Image, undone *undo.Stack) error {
+	c.Status = engine.Status{State: engine.StateCreated, Intent: engine.IntentCreate}
+	undone.Push("record", func(ctx context.Context) error { return s.Store.DeleteContainer(ctx, c.ID) })
+	if err := s.Store.PutContainer(ctx, *c); err != nil {
+		return err
+	}
+	s.Failpoint("create.intent")
+	undone.Push("directory", func(context.Context) error { return os.RemoveAll(s.dir(c.ID)) })
+	if err := os.MkdirAll(s.dir(c.ID), 0o710); err != nil {
+		return err
+	}
+	s.Failpoint("create.directory")
+	undone.Push("root", func(ctx context.Context) error { return s.Roots.Remove(ctx, c.ID) })
+	if err := s.Roots.Create(ctx, c.ID, img.Top, c.Spec.StorageOpts); err != nil {
+		return err
+	}
+	s.Failpoint("create.root")
+	if err := s.ensureVolumes(ctx, c, undone); err != nil {
+		return err
+	}
+	if err := s.copyUp(ctx, c.ID, c.Mounts); err != nil {
+		return err
+	}
+	s.Failpoint("create.volumes")
+	c.Status.Intent = engine.IntentNone
+	if err := s.Store.PutContainer(ctx, *c); err != nil {
+		return err
+	}
+	s.add(*c)
+	return nil
+}
+
+func (s *Service) add(c engine.Container) *unit {
+	u := &unit{op: newOpLock(), rec: c, execs: map[engine.ExecID]*execution{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.units[c.ID], s.names[c.Name] = u, c.ID
+	return u
+}
+
+// wrap makes an engine error of a foreign one, with what was done to which container.
+func wrap(op, name string, err error) error {
+	var known *engine.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	return &engine.Error{Op: op, Kind: engine.KindOf(err), Resource: engine.ResourceContainer, ID: name, Err: err}
+}
+
+// takeBack undoes a failed operation. What cannot be undone now is found again by recovery.
+func (s *Service) takeBack(ctx context.Context, op string, id engine.ContainerID, undone *undo.Stack) {
+	if err := undone.Run(ctx); err != nil {
+		s.Log.ErrorContext(ctx, "undoing a failed operation", "op", op, "container", id, "error", err)
+	}
+}

@@ -1,0 +1,272 @@
+package lifecycle
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// attachment renders what a container wants of the networks.
+func attachment(c engine.Container, box engine.Sandbox) engine.Attachment {
+	return engine.Attachment{
+		Container: c.ID, Name: c.Name, Hostname: c.Spec.Hostname, Sandbox: box, Mode: c.Spec.Network.Mode, Endpoints: c.Endpoints,
+		Bindings: c.Spec.Network.Bindings, PublishAll: c.Spec.Network.PublishAll, Exposed: c.Spec.ExposedPorts,
+	}
+}
+
+func joinsNetwork(c engine.Container) bool {
+	return strings.HasPrefix(string(c.Spec.Network.Mode), "container:")
+}
+
+// network gives a new sandbox its network and writes the files that name it. A container that joins another's network
+// has that one's files.
+func (s *Service) network(ctx context.Context, c engine.Container, box engine.Sandbox) (engine.Attached, error) {
+	if joinsNetwork(c) {
+		return engine.Attached{}, nil
+	}
+	a, err := s.Networks.Attach(ctx, attachment(c, box))
+	if err != nil {
+		return a, err
+	}
+	c.Endpoints = a.Endpoints
+	if err := s.writeNames(ctx, c); err != nil {
+		closeListeners(a.Proxies)
+		return a, err
+	}
+	return a, nil
+}
+
+// attachNetwork converges a running container's network to its record, as after a rename, connect or disconnect. The
+// caller holds the operation lock.
+func (s *Service) attachNetwork(ctx context.Context, u *unit, r *run) error {
+	c := u.snapshot()
+	if joinsNetwork(c) {
+		return nil
+	}
+	a, err := s.Networks.Attach(ctx, attachment(c, r.box))
+	if err != nil {
+		return err
+	}
+	// The shim holds the listeners of the container's ports since its start.
+	closeListeners(a.Proxies)
+	if err := s.edit(ctx, "connect", u, func(c *engine.Container) { c.Endpoints, c.Ports = a.Endpoints, a.Ports }); err != nil {
+		return err
+	}
+	return s.writeNames(ctx, u.snapshot())
+}
+
+// writeNames writes a container's hosts, hostname and resolv.conf.
+func (s *Service) writeNames(ctx context.Context, c engine.Container) error {
+	res, err := s.Networks.Resolver(ctx, c.Spec.Network.Mode, c.Endpoints)
+	if err != nil {
+		return err
+	}
+	hosts, err := s.renderHosts(c, res)
+	if err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{
+		fileHosts: hosts, fileHostname: []byte(c.Spec.Hostname + "\n"), fileResolv: renderResolv(c.Spec.Network, res),
+	} {
+		if err := writeFile(filepath.Join(s.dir(c.ID), name), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renderHosts gives hosts(5) as dockerd writes it: the loopback names, extra hosts, links, and the container's own name at
+// each of its addresses.
+func (s *Service) renderHosts(c engine.Container, res engine.Resolver) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n" +
+		"ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n")
+	for _, extra := range c.Spec.Network.ExtraHosts {
+		name, addr, _ := strings.Cut(extra, ":")
+		if addr == "host-gateway" {
+			if !res.HostGateway.IsValid() {
+				return nil, &engine.Error{Op: "start", Kind: engine.Internal, Resource: engine.ResourceContainer, ID: c.Name, Err: fmt.Errorf("unable to derive the IP value for host-gateway")}
+			}
+			addr = res.HostGateway.String()
+		}
+		fmt.Fprintf(&b, "%s\t%s\n", strings.Trim(addr, "[]"), name)
+	}
+	for _, link := range c.Spec.Network.Links {
+		if line, err := s.linkLine(link); err != nil {
+			return nil, err
+		} else if line != "" {
+			b.WriteString(line)
+		}
+	}
+	own := c.Spec.Hostname
+	if c.Spec.Domainname != "" {
+		own = own + "." + c.Spec.Domainname + " " + own
+	}
+	for _, ip := range addresses(c) {
+		fmt.Fprintf(&b, "%s\t%s\n", ip, own)
+	}
+	return b.Bytes(), nil
+}
+
+// linkLine names a linked container ("container[:alias]") by alias, host name and name, if it has an address now.
+func (s *Service) linkLine(link string) (string, error) {
+	ref, alias, _ := strings.Cut(link, ":")
+	u, err := s.lookup(ref)
+	if err != nil {
+		return "", err
+	}
+	peer := u.snapshot()
+	ips := addresses(peer)
+	if len(ips) == 0 {
+		return "", nil
+	}
+	names := []string{cmp.Or(alias, peer.Name), peer.Spec.Hostname, peer.Name}
+	return ips[0].String() + "\t" + strings.Join(slices.Compact(names), " ") + "\n", nil
+}
+
+// addresses lists a container's addresses, networks in the order of their names.
+func addresses(c engine.Container) []netip.Addr {
+	var ips []netip.Addr
+	for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
+		e := c.Endpoints[name]
+		for _, p := range []netip.Prefix{e.IPv4, e.IPv6} {
+			if p.IsValid() {
+				ips = append(ips, p.Addr())
+			}
+		}
+	}
+	return ips
+}
+
+// renderResolv gives resolv.conf(5). The user's servers replace the network's, unless the engine's own resolver serves it:
+// that one asks the user's.
+func renderResolv(spec engine.NetworkSpec, res engine.Resolver) []byte {
+	var b bytes.Buffer
+	servers, search, options := res.Servers, res.Search, res.Options
+	if len(spec.DNS) > 0 && !res.Embedded {
+		servers = spec.DNS
+	}
+	if len(spec.DNSSearch) > 0 {
+		search = spec.DNSSearch
+	}
+	if len(spec.DNSOptions) > 0 {
+		options = spec.DNSOptions
+	}
+	for _, ip := range servers {
+		fmt.Fprintf(&b, "nameserver %s\n", ip)
+	}
+	// A single "." asks for no search list at all.
+	if len(search) > 0 && !(len(search) == 1 && search[0] == ".") {
+		fmt.Fprintf(&b, "search %s\n", strings.Join(search, " "))
+	}
+	if len(options) > 0 {
+		fmt.Fprintf(&b, "options %s\n", strings.Join(options, " "))
+	}
+	return b.Bytes()
+}
+
+// Connect gives a container a place in a further network, at once if it runs.
+func (s *Service) Connect(ctx context.Context, network, container string, spec engine.EndpointSpec) error {
+	u, unlock, err := s.operate(ctx, container)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	c := u.snapshot()
+	wanted, err := s.Networks.Check(ctx, engine.NetworkMode(network), map[string]engine.EndpointSpec{network: spec})
+	if err != nil {
+		return err
+	}
+	endpoints := maps.Clone(c.Endpoints)
+	if endpoints == nil {
+		endpoints = map[string]engine.Endpoint{}
+	}
+	for name, e := range wanted {
+		if err := canConnect(c, name); err != nil {
+			return err
+		}
+		endpoints[name] = e
+	}
+	return s.setEndpoints(ctx, u, endpoints)
+}
+
+func canConnect(c engine.Container, network string) error {
+	refuse := func(format string, args ...any) error {
+		return &engine.Error{Op: "connect", Kind: engine.Invalid, Resource: engine.ResourceEndpoint, ID: c.Name, Err: fmt.Errorf(format, args...)}
+	}
+	if _, there := c.Endpoints[network]; there {
+		return &engine.Error{Op: "connect", Kind: engine.Forbidden, Resource: engine.ResourceEndpoint, ID: c.Name, Reason: engine.ReasonAlreadyConnected, Args: []string{network}}
+	}
+	switch {
+	case joinsNetwork(c):
+		return refuse("container sharing network namespace with another container or host cannot be connected to any other network")
+	case c.Spec.Network.Mode == "host", network == "host":
+		return refuse("container cannot be disconnected from host network or connected to host network")
+	case c.Spec.Network.Mode == "none", network == "none":
+		return refuse("container cannot be connected to multiple networks with one of the networks in private (none) mode")
+	}
+	return nil
+}
+
+// Disconnect takes a container out of a network, at once if it runs. The container may be gone when force is set.
+func (s *Service) Disconnect(ctx context.Context, network, container string, force bool) error {
+	u, unlock, err := s.operate(ctx, container)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	c := u.snapshot()
+	names, err := s.Networks.Check(ctx, engine.NetworkMode(network), map[string]engine.EndpointSpec{network: {}})
+	if err != nil {
+		return err
+	}
+	endpoints := maps.Clone(c.Endpoints)
+	for name := range names {
+		if _, there := endpoints[name]; !there {
+			return &engine.Error{Op: "disconnect", Kind: engine.Internal, Resource: engine.ResourceEndpoint, ID: string(c.ID), Reason: engine.ReasonNotConnected, Args: []string{name}}
+		}
+		if name == "host" {
+			return &engine.Error{Op: "disconnect", Kind: engine.Invalid, Resource: engine.ResourceEndpoint, ID: c.Name, Err: fmt.Errorf("container cannot be disconnected from host network or connected to host network")}
+		}
+		delete(endpoints, name)
+	}
+	return s.setEndpoints(ctx, u, endpoints)
+}
+
+// setEndpoints records a container's places and applies them when it runs. When that fails the record is as before.
+func (s *Service) setEndpoints(ctx context.Context, u *unit, endpoints map[string]engine.Endpoint) error {
+	before, r := u.current()
+	if err := s.edit(ctx, "connect", u, func(c *engine.Container) { c.Endpoints = endpoints }); err != nil {
+		return err
+	}
+	if r == nil {
+		return nil
+	}
+	err := s.attachNetwork(ctx, u, r)
+	if err != nil {
+		s.logged(ctx, "restore endpoints", u, s.edit(ctx, "connect", u, func(c *engine.Container) { c.Endpoints = before.Endpoints }))
+		s.logged(ctx, "restore network", u, s.attachNetwork(context.WithoutCancel(ctx), u, r))
+	}
+	return err
+}
+
+// NetworkUsers lists the endpoints that containers have in a network, also those of containers that do not run.
+func (s *Service) NetworkUsers(_ context.Context, id engine.NetworkID) ([]engine.AttachedEndpoint, error) {
+	var users []engine.AttachedEndpoint
+	for _, c := range s.all() {
+		for _, e := range c.Endpoints {
+			if e.Network == id {
+				users = append(users, engine.AttachedEndpoint{Container: c.ID, ContainerName: c.Name, Endpoint: e})
+			}
+		}
+	}
+	return users, nil
+}

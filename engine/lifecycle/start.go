@@ -1,0 +1,276 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/undo"
+)
+
+// Start runs a container that does not run. It is NotModified when it runs already.
+func (s *Service) Start(ctx context.Context, ref string) error {
+	u, unlock, err := s.operate(ctx, ref)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	c := u.snapshot()
+	switch c.Status.State {
+	case engine.StateRunning:
+		return &engine.Error{Op: "start", Kind: engine.NotModified, Resource: engine.ResourceContainer, ID: ref}
+	case engine.StatePaused:
+		return &engine.Error{Op: "start", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonPaused, Args: []string{string(c.ID)}}
+	}
+	if err := checkMove("start", c, engine.StateRunning); err != nil {
+		return err
+	}
+	u.cancelRetry()
+	if err := s.start(ctx, u); err != nil {
+		if c.Spec.AutoRemove {
+			s.logged(ctx, "remove after a failed start", u, s.remove(context.WithoutCancel(ctx), u, engine.RemoveOptions{Volumes: true}))
+		}
+		return err
+	}
+	return nil
+}
+
+// start makes everything that a run needs and runs the main process. The caller holds the operation lock.
+func (s *Service) start(ctx context.Context, u *unit) error {
+	if err := s.intend(ctx, "start", u, engine.IntentStart); err != nil {
+		return err
+	}
+	s.Failpoint("start.intent")
+	r := &run{done: make(chan struct{})}
+	var undone undo.Stack
+	pid, attached, err := s.bringUp(ctx, u, r, &undone)
+	if err != nil {
+		c := u.snapshot()
+		s.takeBack(ctx, "start", c.ID, &undone)
+		err = wrap("start", c.Name, err)
+		u.endPending(err)
+		s.noteFailedStart(ctx, u, err)
+		return err
+	}
+	undone.Drop()
+	s.noteStart(ctx, u, r, pid, attached)
+	return nil
+}
+
+// noteFailedStart writes why a start failed; the state stays what it was, but a container that waited to be restarted
+// has exited.
+func (s *Service) noteFailedStart(ctx context.Context, u *unit, cause error) {
+	state := u.snapshot().Status.State
+	if state == engine.StateRestarting {
+		state = engine.StateExited
+	}
+	s.logged(ctx, "note a failed start", u, s.move(ctx, "start", u, state, func(c *engine.Container) {
+		c.Status.Error, c.Status.ExitCode = cause.Error(), startExitCode(cause)
+	}))
+	u.tellExit()
+}
+
+// startExitCode is what Docker and shells give for a program that could not be executed.
+func startExitCode(err error) int {
+	switch {
+	case engine.HasReason(err, engine.ReasonExecNotFound), engine.HasReason(err, engine.ReasonBadCwd):
+		return 127
+	case engine.HasReason(err, engine.ReasonExecDenied), engine.HasReason(err, engine.ReasonExecIsDir):
+		return 126
+	}
+	return 128
+}
+
+// bringUp does the steps of a start, each on the undo stack before it is begun.
+func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Stack) (pid int, a engine.Attached, err error) {
+	c := u.snapshot()
+	undone.Push("root", func(ctx context.Context) error { return s.Roots.Unmount(ctx, c.ID) })
+	root, err := s.Roots.Mount(ctx, c.ID)
+	if err != nil {
+		return 0, a, err
+	}
+	s.Failpoint("start.root")
+	mounts, err := s.mountSources(ctx, c, undone)
+	if err != nil {
+		return 0, a, err
+	}
+	if r.spec, err = s.sandboxSpec(c, root, mounts); err != nil {
+		return 0, a, err
+	}
+	undone.Push("sandbox", func(ctx context.Context) error { return s.Runtime.RemoveSandbox(ctx, c.ID, s.dir(c.ID)) })
+	if r.box, err = s.Runtime.CreateSandbox(ctx, r.spec); err != nil {
+		return 0, a, err
+	}
+	s.Failpoint("start.sandbox")
+	undone.Push("network", func(ctx context.Context) error { return s.Networks.Detach(ctx, c.ID) })
+	if a, err = s.network(ctx, c, r.box); err != nil {
+		return 0, a, err
+	}
+	s.Failpoint("start.network")
+	undone.Push("shim", func(ctx context.Context) error { return s.Shims.Clean(ctx, s.dir(c.ID)) })
+	if err := s.startShim(ctx, u, c, r, a.Proxies); err != nil {
+		return 0, a, err
+	}
+	s.Failpoint("start.shim")
+	launch, err := s.Runtime.Launch(ctx, r.spec, r.box)
+	if err != nil {
+		return 0, a, err
+	}
+	launch.Stdin, launch.StdinOnce = c.Spec.OpenStdin, c.Spec.StdinOnce
+	launch.TTY, launch.Size = c.Spec.Process.TTY, c.Spec.Process.ConsoleSize
+	if pid, err = r.shim.Run(ctx, launch); err != nil {
+		return 0, a, err
+	}
+	s.Failpoint("start.run")
+	return pid, a, nil
+}
+
+// sandboxSpec renders what the platform needs to know of a container.
+func (s *Service) sandboxSpec(c engine.Container, root string, mounts []engine.Mount) (engine.SandboxSpec, error) {
+	spec := engine.SandboxSpec{
+		ID: c.ID, Dir: s.dir(c.ID), Root: root, Platform: c.Platform, Spec: c.Spec, Mounts: mounts,
+		Args: c.Spec.Process.Args(), Init: s.DefaultInit,
+		HostNetwork: c.Spec.Network.Mode == "host",
+		Files:       map[string]string{},
+	}
+	if c.Spec.Init != nil {
+		spec.Init = *c.Spec.Init
+	}
+	var err error
+	if spec.NetworkOf, err = s.peer(string(c.Spec.Network.Mode)); err != nil {
+		return spec, err
+	}
+	if spec.PidOf, err = s.peer(c.Spec.Security.PidMode); err != nil {
+		return spec, err
+	}
+	if spec.IpcOf, err = s.peer(c.Spec.Security.IpcMode); err != nil {
+		return spec, err
+	}
+	spec.NetPrivate = !spec.HostNetwork && spec.NetworkOf.ID == ""
+	files := s.dir(c.ID)
+	if spec.NetworkOf.ID != "" {
+		files = spec.NetworkOf.Dir
+	}
+	for _, f := range []string{fileHosts, fileHostname, fileResolv} {
+		if !covered(mounts, "/etc/"+f) {
+			spec.Files["/etc/"+f] = files + "/" + f
+		}
+	}
+	return spec, nil
+}
+
+func covered(mounts []engine.Mount, target string) bool {
+	for _, m := range mounts {
+		if m.Target == target {
+			return true
+		}
+	}
+	return false
+}
+
+// peer finds the running container that a "container:<id>" mode names; other modes have none.
+func (s *Service) peer(mode string) (engine.Peer, error) {
+	ref, ok := strings.CutPrefix(mode, "container:")
+	if !ok {
+		return engine.Peer{}, nil
+	}
+	u, err := s.lookup(ref)
+	if err != nil {
+		return engine.Peer{}, err
+	}
+	c, r := u.current()
+	if r == nil {
+		return engine.Peer{}, &engine.Error{
+			Op: "join", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: c.Name,
+			Err: fmt.Errorf("cannot join namespace of a non running container: container %s is %s", "/"+c.Name, c.Status.State),
+		}
+	}
+	return engine.Peer{ID: c.ID, Pid: c.Status.Pid, Sandbox: r.box, Dir: s.dir(c.ID)}, nil
+}
+
+// startShim brings up the shim and connects the clients that attached before the start.
+func (s *Service) startShim(ctx context.Context, u *unit, c engine.Container, r *run, proxies []engine.Proxy) error {
+	defer closeListeners(proxies)
+	logFile, err := s.logFile(c)
+	if err != nil {
+		return err
+	}
+	r.shim, err = s.Shims.Start(ctx, engine.Supervision{ID: c.ID, Dir: s.dir(c.ID), Log: logFile, TreeExit: c.Spec.TreeExit, Proxies: proxies})
+	if err != nil {
+		return err
+	}
+	return u.connectPending(ctx, r)
+}
+
+func (s *Service) logFile(c engine.Container) (engine.LogFile, error) {
+	f, err := s.LogReader.Check(c.Spec.Log, c)
+	f.Path = c.LogPath
+	return f, err
+}
+
+func closeListeners(proxies []engine.Proxy) {
+	for _, p := range proxies {
+		if p.Listener != nil {
+			p.Listener.Close() // the shim has its own copy; nothing is lost by a failure here
+		}
+	}
+}
+
+// noteStart writes that the container runs and begins to watch it.
+func (s *Service) noteStart(ctx context.Context, u *unit, r *run, pid int, a engine.Attached) {
+	u.mu.Lock()
+	u.run = r
+	u.mu.Unlock()
+	s.logged(ctx, "note a start", u, s.move(ctx, "start", u, engine.StateRunning, func(c *engine.Container) {
+		c.Status.Pid, c.Status.Started, c.Status.Error, c.Status.ExitCode = pid, now(), "", 0
+		c.Status.OOMKilled, c.Status.Stopped, c.Status.Health = false, false, nil
+		if a.Endpoints != nil {
+			c.Endpoints = a.Endpoints
+		}
+		c.Ports = a.Ports
+	}))
+	s.Failpoint("start.noted")
+	s.publish(u.snapshot(), "start", nil)
+	s.watch(u, r)
+}
+
+// logged notes an error of a step after which nothing else can be done.
+func (s *Service) logged(ctx context.Context, step string, u *unit, err error) {
+	if err != nil {
+		s.Log.ErrorContext(ctx, "step failed", "step", step, "container", u.snapshot().ID, "error", err)
+	}
+}
+
+// Restart stops a container if it runs and starts it.
+func (s *Service) Restart(ctx context.Context, ref string, o engine.StopOptions) error {
+	u, unlock, err := s.operate(ctx, ref)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := checkMove("restart", u.snapshot(), engine.StateRunning); err != nil && !u.snapshot().Status.State.Alive() {
+		return err
+	}
+	u.cancelRetry()
+	if err := s.halt(context.WithoutCancel(ctx), u, o, false); err != nil {
+		return err
+	}
+	if err := s.start(ctx, u); err != nil {
+		return err
+	}
+	s.publish(u.snapshot(), "restart", nil)
+	return nil
+}
+
+const (
+	fileHosts    = "hosts"
+	fileHostname = "hostname"
+	fileResolv   = "resolv.conf"
+)
+
+func writeFile(path string, data []byte) error {
+	// The file is bind-mounted into a running container: written in place, so that it stays the same file.
+	return os.WriteFile(path, data, 0o644)
+}
