@@ -1,0 +1,228 @@
+package archive
+
+import (
+	"archive/tar"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/xcengine/xc/imageformat"
+)
+
+// Name is one name of an exported image.
+type Name struct {
+	Familiar string // "busybox:latest", for manifest.json
+	Full     string // "docker.io/library/busybox:latest", for index.json
+}
+
+// Content is a layer to export: its descriptor, and what opens its bytes, of exactly that digest and size.
+type Content struct {
+	imageformat.Descriptor
+	Open func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Export is one image to write.
+type Export struct {
+	Names  []Name
+	Config []byte
+	Layers []Content // bottom first
+	// Manifest is kept as it is when it is given; else an OCI one is made.
+	Manifest          []byte
+	ManifestMediaType string
+	Parent            string // image id; empty if it is not exported too
+}
+
+// Write writes images as one tar. Layers that several share are written once.
+func Write(ctx context.Context, w io.Writer, images []Export) error {
+	out := writer{tw: tar.NewWriter(w), blobs: map[digest.Digest]source{}}
+	var items []dockerItem
+	index := imageformat.Index{Manifests: []imageformat.Descriptor{}}
+	repositories := map[string]map[string]string{}
+	for _, img := range images {
+		item, descriptors, err := out.add(img)
+		if err != nil {
+			return err
+		}
+		items = append(items, item)
+		index.Manifests = append(index.Manifests, descriptors...)
+		addRepositories(repositories, img)
+	}
+	if err := out.writeBlobs(ctx); err != nil {
+		return err
+	}
+	indexRaw, err := index.Marshal()
+	if err != nil {
+		return err
+	}
+	manifestRaw, err := line(items)
+	if err != nil {
+		return err
+	}
+	files := []struct {
+		name string
+		raw  []byte
+	}{
+		{ociIndex, indexRaw},
+		{dockerManifest, manifestRaw},
+		{ociLayout, []byte(`{"imageLayoutVersion": "` + ocispec.ImageLayoutVersion + `"}`)},
+	}
+	if len(repositories) > 0 {
+		raw, err := line(repositories)
+		if err != nil {
+			return err
+		}
+		files = append(files, struct {
+			name string
+			raw  []byte
+		}{legacyRepositories, raw})
+	}
+	for _, f := range files {
+		if err := out.bytes(f.name, f.raw); err != nil {
+			return err
+		}
+	}
+	return out.tw.Close()
+}
+
+// line is JSON with the newline that dockerd writes.
+func line(v any) ([]byte, error) {
+	raw, err := json.Marshal(v)
+	return append(raw, '\n'), err
+}
+
+// addRepositories fills the file that Docker before 1.10 read; other tools still look for tags in it.
+func addRepositories(all map[string]map[string]string, img Export) {
+	if len(img.Layers) == 0 {
+		return
+	}
+	for _, n := range img.Names {
+		i := strings.LastIndexByte(n.Familiar, ':')
+		if i < 0 {
+			continue
+		}
+		repo, tag := n.Familiar[:i], n.Familiar[i+1:]
+		if all[repo] == nil {
+			all[repo] = map[string]string{}
+		}
+		all[repo][tag] = img.Layers[len(img.Layers)-1].Digest.Encoded()
+	}
+}
+
+// source is a blob's size and bytes.
+type source struct {
+	size int64
+	open func(ctx context.Context) (io.ReadCloser, error)
+	raw  []byte
+}
+
+type writer struct {
+	tw    *tar.Writer
+	blobs map[digest.Digest]source
+}
+
+// add notes an image's blobs and describes it in both layouts' words.
+func (w *writer) add(img Export) (dockerItem, []imageformat.Descriptor, error) {
+	config := imageformat.DescriptorOf(imageformat.OCIConfig, img.Config)
+	w.blobs[config.Digest] = source{raw: img.Config, size: config.Size}
+	item := dockerItem{Config: blobName(config.Digest), Parent: img.Parent, Layers: []string{}}
+	m := imageformat.Manifest{Config: config}
+	for _, l := range img.Layers {
+		if _, err := imageformat.ParseDigest(string(l.Digest)); err != nil {
+			return dockerItem{}, nil, err
+		}
+		w.blobs[l.Digest] = source{size: l.Size, open: l.Open}
+		item.Layers = append(item.Layers, blobName(l.Digest))
+		d := l.Descriptor
+		if d.MediaType == "" {
+			d.MediaType = imageformat.OCILayer
+		}
+		m.Layers = append(m.Layers, d)
+	}
+	raw, mediaType := img.Manifest, img.ManifestMediaType
+	if raw == nil {
+		var err error
+		if raw, err = m.Marshal(); err != nil {
+			return dockerItem{}, nil, err
+		}
+		mediaType = imageformat.OCIManifest
+	}
+	manifest := imageformat.DescriptorOf(mediaType, raw)
+	w.blobs[manifest.Digest] = source{raw: raw, size: manifest.Size}
+	if len(img.Names) == 0 {
+		return item, []imageformat.Descriptor{manifest}, nil
+	}
+	var named []imageformat.Descriptor
+	for _, n := range img.Names {
+		d := manifest
+		d.Annotations = map[string]string{
+			annotationImageName:       n.Full,
+			ocispec.AnnotationRefName: n.Full[strings.LastIndexByte(n.Full, ':')+1:],
+		}
+		named = append(named, d)
+		item.RepoTags = append(item.RepoTags, n.Familiar)
+	}
+	return item, named, nil
+}
+
+func (w *writer) writeBlobs(ctx context.Context) error {
+	names := map[string]source{}
+	dirs := map[string]struct{}{blobs + "/": {}}
+	for d, s := range w.blobs {
+		name := blobName(d)
+		names[name] = s
+		dirs[path.Dir(name)+"/"] = struct{}{}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		if err := w.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir, Mode: 0o755, ModTime: epoch}); err != nil {
+			return err
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if err := w.blob(ctx, name, names[name]); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+var epoch = time.Unix(0, 0)
+
+func (w *writer) blob(ctx context.Context, name string, s source) error {
+	if s.open == nil {
+		return w.bytes(name, s.raw)
+	}
+	r, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := w.header(name, s.size); err != nil {
+		return err
+	}
+	n, err := io.CopyBuffer(w.tw, contextReader{ctx, r}, make([]byte, 1<<20))
+	if err == nil && n != s.size {
+		err = fmt.Errorf("%d bytes instead of %d: %w", n, s.size, io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+func (w *writer) bytes(name string, raw []byte) error {
+	if err := w.header(name, int64(len(raw))); err != nil {
+		return err
+	}
+	_, err := w.tw.Write(raw)
+	return err
+}
+
+func (w *writer) header(name string, size int64) error {
+	return w.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: epoch})
+}
