@@ -56,6 +56,9 @@ func (t *Tree) mount(m Mount) error {
 		isDir = info.IsDir()
 	}
 	p, err := t.need(m.Target, isDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // below a mount whose source is missing
+	}
 	if err != nil {
 		return err
 	}
@@ -70,6 +73,9 @@ func (t *Tree) need(name string, isDir bool) (*Place, error) {
 		var missing *MissingError
 		if !errors.As(err, &missing) {
 			return p, err
+		}
+		if _, ok := t.mounts[missing.at]; ok {
+			return nil, err
 		}
 		last := missing.Path == missing.at
 		if err := t.makeAt(missing.at, isDir || !last); err != nil {
@@ -164,9 +170,6 @@ func (t *Tree) MountAt(name string) (Mount, bool) {
 	m, ok := t.mounts[name]
 	return m, ok
 }
-
-// OpenMount finds the place that is mounted over a path without links.
-func (t *Tree) OpenMount(name string) (*Place, error) { return t.Find(name, true) }
 
 // frame is a directory on the way from the root.
 type frame struct {
