@@ -291,13 +291,15 @@ func TestCopy(t *testing.T) {
 	old := time.Unix(1000000000, 123456789)
 	plant(t, from, "d/sub/", "d/f = content", "l -> /etc/passwd", "empty/", "big = "+strings.Repeat("x", 1<<20))
 	for name, act := range map[string]func(string) error{
-		"d/f":     func(p string) error { return errors.Join(os.Chown(p, 7, 8), os.Chmod(p, 0o4751)) },
-		"d":       func(p string) error { return errors.Join(os.Chown(p, 5, 6), os.Chmod(p, 0o1770)) },
-		"l":       func(p string) error { return os.Lchown(p, 3, 4) },
-		"d/hard":  func(p string) error { return os.Link(filepath.Join(from, "d/f"), p) },
-		"hard2":   func(p string) error { return os.Link(filepath.Join(from, "d/f"), p) },
-		"pipe":    func(p string) error { return unix.Mkfifo(p, 0o622) },
-		"d/sub/n": func(p string) error { return mknodAt(unix.Mknodat, unix.AT_FDCWD, p, unix.S_IFCHR|0o666, unix.Mkdev(1, 3)) },
+		"d/f":    func(p string) error { return errors.Join(os.Chown(p, 7, 8), os.Chmod(p, 0o4751)) },
+		"d":      func(p string) error { return errors.Join(os.Chown(p, 5, 6), os.Chmod(p, 0o1770)) },
+		"l":      func(p string) error { return os.Lchown(p, 3, 4) },
+		"d/hard": func(p string) error { return os.Link(filepath.Join(from, "d/f"), p) },
+		"hard2":  func(p string) error { return os.Link(filepath.Join(from, "d/f"), p) },
+		"pipe":   func(p string) error { return unix.Mkfifo(p, 0o622) },
+		"d/sub/n": func(p string) error {
+			return mknodAt(unix.Mknodat, unix.AT_FDCWD, p, unix.S_IFCHR|0o666, unix.Mkdev(1, 3))
+		},
 	} {
 		if err := act(filepath.Join(from, name)); err != nil {
 			t.Fatal(err)
