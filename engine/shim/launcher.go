@@ -9,6 +9,10 @@ import (
 
 // Launcher starts processes in a sandbox on behalf of a shim. The platform's runtime on the daemon's side made the
 // Launch that it gets. The shim process is a reaper: a process that Start returns is its child or becomes so.
+//
+// A launcher runs host programs through the *reaper.Reaper that its constructor gets, never through os/exec: the shim
+// takes the end of every child, and os/exec would wait for one that was taken. It does not wait for the process that it
+// returns either. The process may end at any time after Start began; the shim finds it all the same.
 type Launcher interface {
 	// Platform is the name that a Launch must carry.
 	Platform() string
