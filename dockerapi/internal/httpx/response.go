@@ -27,9 +27,9 @@ var statuses = map[engine.Kind]int{
 	engine.TooLarge:       http.StatusRequestEntityTooLarge,
 }
 
-// Status returns the status that tells the outermost kind of an error.
+// Status returns the status that tells a Docker client the kind of an error.
 func Status(err error) int {
-	if s, ok := statuses[engine.KindOf(err)]; ok {
+	if s, ok := statuses[translate.Kind(err)]; ok {
 		return s
 	}
 	return http.StatusInternalServerError
