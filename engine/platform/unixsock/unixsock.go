@@ -1,0 +1,70 @@
+// Package unixsock reaches Unix-domain sockets in directories whose paths are longer than a socket address holds (103 bytes
+// on FreeBSD, 107 on Linux), and makes connected pairs to be inherited.
+package unixsock
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// Dial connects to the stream socket name in dir. Nobody listening is ECONNREFUSED, no socket ENOENT, both as os errors.
+func Dial(ctx context.Context, dir, name string) (*net.UnixConn, error) {
+	path := filepath.Join(dir, name)
+	if len(path) <= maxPath {
+		return dialPath(ctx, path)
+	}
+	if len(name) > maxPath/2 {
+		return nil, fmt.Errorf("socket name %q: %w", name, unix.ENAMETOOLONG)
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return dialAt(ctx, d, name)
+}
+
+func dialPath(ctx context.Context, path string) (*net.UnixConn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.UnixConn), nil
+}
+
+// Pair makes two connected stream sockets: a connection for this process, and a file for a child to inherit.
+func Pair() (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "socketpair")
+	c, err := Conn(os.NewFile(uintptr(fds[0]), "socketpair"))
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return c, theirs, nil
+}
+
+// Conn makes a connection of a stream socket's file and closes the file.
+func Conn(f *os.File) (*net.UnixConn, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, err
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("%s: not a unix socket", f.Name())
+	}
+	return u, nil
+}
