@@ -74,7 +74,7 @@ func newAllocator(first, last uint16, bind binder) *Allocator {
 
 // Reserve binds the whole set for the container or, with an error, nothing. A port that another container holds is Conflict
 // with ReasonPortTaken, one that another program of the host has is Conflict with ReasonPortBusy; a host address that is
-// not the host's is Invalid.
+// not the host's is Internal, as dockerd has it.
 func (a *Allocator) Reserve(ctx context.Context, owner engine.ContainerID, wants []Want) ([]Held, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -198,7 +198,7 @@ func (a *Allocator) reserveOne(ctx context.Context, owner engine.ContainerID, p 
 	case errors.Is(err, syscall.EADDRINUSE):
 		return Held{}, portError(engine.Conflict, at, engine.ReasonPortBusy, nil, string(p.Port.Proto))
 	case errors.Is(err, syscall.EADDRNOTAVAIL) && !p.HostIP.IsUnspecified():
-		return Held{}, portError(engine.Invalid, at, engine.ReasonNone, fmt.Errorf("failed to bind host port %s/%s: cannot assign requested address", at, p.Port.Proto))
+		return Held{}, portError(engine.Internal, at, engine.ReasonNone, fmt.Errorf("failed to bind host port %s/%s: cannot assign requested address", at, p.Port.Proto))
 	case err != nil:
 		return Held{}, portError(engine.KindOf(err), at, engine.ReasonNone, fmt.Errorf("failed to bind host port %s/%s: %w", at, p.Port.Proto, err))
 	}

@@ -203,7 +203,7 @@ func TestBusyPortOfTheHost(t *testing.T) {
 
 func TestForeignAddress(t *testing.T) {
 	_, err := New(DefaultFirst, DefaultLast).Reserve(t.Context(), "a", []Want{{Port: web, Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.77")}, First: 8080}})
-	if engine.KindOf(err) != engine.Invalid || !strings.Contains(err.Error(), "failed to bind host port 203.0.113.77:8080/tcp: cannot assign requested address") {
+	if engine.KindOf(err) != engine.Internal || !strings.Contains(err.Error(), "failed to bind host port 203.0.113.77:8080/tcp: cannot assign requested address") {
 		t.Errorf("err = %v", err)
 	}
 }
