@@ -109,6 +109,8 @@ const (
 	IntentStart  Intent = "start"
 	IntentStop   Intent = "stop" // the process ended or must end; its sandbox is being undone
 	IntentRemove Intent = "remove"
+	// IntentRemoveVolumes removes the container's anonymous volumes too.
+	IntentRemoveVolumes Intent = "remove-volumes"
 )
 
 // HealthSpec is a health check. Test is Docker's form: nil or {} inherits, {"NONE"} disables, {"CMD", args...} executes,

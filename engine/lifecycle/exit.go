@@ -68,13 +68,13 @@ func (s *Service) ended(ctx context.Context, u *unit, r *run, exit engine.ExitSt
 	if info.OOMKilled {
 		s.publish(u.snapshot(), "oom", nil)
 	}
-	s.noteExit(ctx, u, exit, info)
 	if r.shim != nil {
-		// The shim ends by itself when this does not reach it.
+		// Before the end is written: a daemon killed in between finds the exit status on disk, and no shim that waits.
 		if err := errors.Join(r.shim.Release(ctx), r.shim.Close()); err != nil {
 			s.Log.DebugContext(ctx, "release shim", "container", u.snapshot().ID, "error", err)
 		}
 	}
+	s.noteExit(ctx, u, exit, info)
 	close(r.done)
 	s.afterExit(ctx, u)
 }

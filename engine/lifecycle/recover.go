@@ -177,8 +177,8 @@ func (s *Service) recoverNetworks(ctx context.Context, adopted map[*unit]*run) e
 func (s *Service) settle(ctx context.Context, u *unit, r *run) {
 	c := u.snapshot()
 	switch {
-	case c.Status.Intent == engine.IntentRemove || c.Status.State == engine.StateRemoving:
-		s.finishRemoval(ctx, u)
+	case c.Status.State == engine.StateRemoving:
+		s.finishRemoval(ctx, u, c.Status.Intent == engine.IntentRemoveVolumes)
 	case r != nil:
 		s.adopt(ctx, u, r)
 	case c.Status.State.Alive():
@@ -189,7 +189,7 @@ func (s *Service) settle(ctx context.Context, u *unit, r *run) {
 	case c.Status.State == engine.StateRestarting:
 		s.scheduleRestart(u)
 	case c.Spec.AutoRemove && c.Status.State == engine.StateExited:
-		s.finishRemoval(ctx, u)
+		s.finishRemoval(ctx, u, true)
 	default:
 		s.startAtBoot(u)
 	}
@@ -227,12 +227,12 @@ func (s *Service) abandonStart(ctx context.Context, u *unit) {
 	s.logged(ctx, "note an undone start", u, s.move(ctx, "recover", u, state, nil))
 }
 
-func (s *Service) finishRemoval(ctx context.Context, u *unit) {
+func (s *Service) finishRemoval(ctx context.Context, u *unit, volumes bool) {
 	if err := u.op.lock(ctx); err != nil {
 		return
 	}
 	defer u.op.unlock()
-	s.logged(ctx, "finish a removal", u, s.remove(ctx, u, engine.RemoveOptions{Volumes: u.snapshot().Spec.AutoRemove}))
+	s.logged(ctx, "finish a removal", u, s.remove(ctx, u, engine.RemoveOptions{Volumes: volumes}))
 }
 
 // startAtBoot starts a container whose restart policy asks for it, after Recover has returned.

@@ -52,7 +52,11 @@ func (s *Service) Remove(ctx context.Context, ref string, o engine.RemoveOptions
 
 // remove takes a container away that does not run. The caller holds the operation lock.
 func (s *Service) remove(ctx context.Context, u *unit, o engine.RemoveOptions) error {
-	if err := s.move(ctx, "remove", u, engine.StateRemoving, func(c *engine.Container) { c.Status.Intent = engine.IntentRemove }); err != nil {
+	intent := engine.IntentRemove
+	if o.Volumes {
+		intent = engine.IntentRemoveVolumes
+	}
+	if err := s.move(ctx, "remove", u, engine.StateRemoving, func(c *engine.Container) { c.Status.Intent = intent }); err != nil {
 		return err
 	}
 	s.Failpoint("remove.intent")
@@ -62,7 +66,6 @@ func (s *Service) remove(ctx context.Context, u *unit, o engine.RemoveOptions) e
 		return wrap("remove", c.Name, err)
 	}
 	s.drop(u)
-	s.publish(c, "destroy", nil)
 	return nil
 }
 
@@ -91,16 +94,10 @@ func (s *Service) erase(ctx context.Context, c engine.Container, volumes bool) e
 	return s.Store.DeleteContainer(ctx, c.ID)
 }
 
-// drop takes a removed container out of memory and ends everyone's wait for it.
+// drop takes a removed container out of memory, publishes that, and ends everyone's wait for it.
 func (s *Service) drop(u *unit) {
-	u.mu.Lock()
-	u.gone = true
-	c := u.rec
-	u.tellWaiters()
-	u.mu.Unlock()
-	u.endPending(noSuch(string(c.ID)))
+	c := u.snapshot()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.units, c.ID)
 	if s.names[c.Name] == c.ID {
 		delete(s.names, c.Name)
@@ -110,6 +107,13 @@ func (s *Service) drop(u *unit) {
 			delete(s.execs, id)
 		}
 	}
+	s.mu.Unlock()
+	s.publish(c, "destroy", nil)
+	u.mu.Lock()
+	u.gone = true
+	u.tellWaiters()
+	u.mu.Unlock()
+	u.endPending(noSuch(string(c.ID)))
 }
 
 // Prune removes the containers that do not run and fit the query.

@@ -1,0 +1,494 @@
+package lifecycle_test
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/lifecycle"
+)
+
+func TestRunToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id := w.create("web", nil, "echo", "hello")
+		out := w.attach("web", nil)
+		result, err := w.daemon.Wait(t.Context(), "web", engine.WaitNextExit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.start(string(id[:12]))
+		if got := out(); got != "hello\n" {
+			t.Errorf("attached client got %q", got)
+		}
+		if r := <-result; r.ExitCode != 0 {
+			t.Errorf("exit code %d", r.ExitCode)
+		}
+		c := w.wantState("web", engine.StateExited)
+		if c.Status.Pid != 0 || c.Status.Finished.IsZero() || c.Endpoints["bridge"].IPv4.IsValid() {
+			t.Errorf("after its end: %+v", c.Status)
+		}
+		if diff := cmp.Diff([]string{"create", "attach", "start", "die"}, w.events.take()); diff != "" {
+			t.Error(diff)
+		}
+		w.wantClean(1)
+	})
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, tc := range []struct {
+		args   string
+		code   int
+		reason engine.Reason // of a failed start
+	}{
+		{"true", 0, ""},
+		{"false", 1, ""},
+		{"exit 42", 42, ""},
+		{"missing", 127, engine.ReasonExecNotFound},
+		{"/denied", 126, engine.ReasonExecDenied},
+		{"/dir", 126, engine.ReasonExecIsDir},
+	} {
+		t.Run(tc.args, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.create("box1", nil, strings.Fields(tc.args)...)
+				result, err := w.daemon.Wait(t.Context(), "box1", engine.WaitNextExit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = w.daemon.Start(t.Context(), "box1")
+				if tc.reason != "" {
+					wantKind(t, err, engine.Invalid, tc.reason)
+					w.wantState("box1", engine.StateCreated)
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				if r := <-result; r.ExitCode != tc.code {
+					t.Errorf("waited for exit code %d, want %d", r.ExitCode, tc.code)
+				}
+				if got := w.inspect("box1").Status.ExitCode; got != tc.code {
+					t.Errorf("exit code %d, want %d", got, tc.code)
+				}
+				w.wantClean(1)
+			})
+		})
+	}
+}
+
+func TestStop(t *testing.T) {
+	for _, tc := range []struct {
+		program string
+		timeout int
+		code    int
+		took    time.Duration
+		events  []string
+	}{
+		{"sleep 100", 10, 143, 0, []string{"kill", "die", "stop"}},
+		{"stubborn", 3, 137, 3 * time.Second, []string{"kill", "kill", "die", "stop"}},
+		{"stubborn", 0, 137, 0, []string{"kill", "die", "stop"}},
+	} {
+		t.Run(tc.program, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.create("box1", func(s *engine.Spec) { s.Restart.Name = engine.RestartAlways }, strings.Fields(tc.program)...)
+				w.start("box1")
+				w.events.take()
+				began := time.Now()
+				if err := w.daemon.Stop(t.Context(), "box1", engine.StopOptions{Timeout: &tc.timeout}); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took != tc.took {
+					t.Errorf("took %v, want %v", took, tc.took)
+				}
+				if c := w.wantState("box1", engine.StateExited); c.Status.ExitCode != tc.code {
+					t.Errorf("exit code %d, want %d", c.Status.ExitCode, tc.code)
+				}
+				if diff := cmp.Diff(tc.events, w.events.take()); diff != "" {
+					t.Error(diff)
+				}
+				wantKind(t, w.daemon.Stop(t.Context(), "box1", engine.StopOptions{}), engine.NotModified, "")
+				w.wantClean(1)
+			})
+		})
+	}
+}
+
+func TestAutoRemove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("box1", func(s *engine.Spec) { s.AutoRemove, s.VolumePaths = true, []string{"/data"} }, "exit", "7")
+		result, err := w.daemon.Wait(t.Context(), "box1", engine.WaitRemoved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.start("box1")
+		if r := <-result; r.ExitCode != 7 {
+			t.Errorf("exit code %d, want 7", r.ExitCode)
+		}
+		_, err = w.daemon.Inspect(t.Context(), "box1")
+		wantKind(t, err, engine.NotFound, "")
+		if diff := cmp.Diff([]string{"create", "start", "die", "destroy"}, w.events.take()); diff != "" {
+			t.Error(diff)
+		}
+		w.wantClean(0)
+	})
+}
+
+func TestRestartPolicies(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		policy engine.RestartPolicy
+		args   string
+		starts int
+		state  engine.State
+	}{
+		{"no", engine.RestartPolicy{}, "false", 1, engine.StateExited},
+		{"on-failure, which it is not", engine.RestartPolicy{Name: engine.RestartOnFailure}, "true", 1, engine.StateExited},
+		{"on-failure, three times", engine.RestartPolicy{Name: engine.RestartOnFailure, MaxRetries: 3}, "false", 4, engine.StateExited},
+		// 100 ms doubled up to a minute: 0, .1, .3, .7, 1.5, 3.1, 6.3, 12.7, 25.5, 51.1 and then 102.3 s after the first.
+		{"always, for a minute", engine.RestartPolicy{Name: engine.RestartAlways}, "true", 10, engine.StateRestarting},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.create("box1", func(s *engine.Spec) { s.Restart = tc.policy }, strings.Fields(tc.args)...)
+				w.start("box1")
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				w.wantState("box1", tc.state)
+				starts := 0
+				for _, a := range w.events.take() {
+					if a == "start" {
+						starts++
+					}
+				}
+				if starts != tc.starts {
+					t.Errorf("started %d times, want %d", starts, tc.starts)
+				}
+				if tc.state == engine.StateRestarting {
+					wantKind(t, w.daemon.Remove(t.Context(), "box1", engine.RemoveOptions{}), engine.Conflict, engine.ReasonRunning)
+					if err := w.daemon.Stop(t.Context(), "box1", engine.StopOptions{}); err != nil {
+						t.Error(err)
+					}
+				}
+				w.wantState("box1", engine.StateExited)
+				w.wantClean(1)
+			})
+		})
+	}
+}
+
+func TestForbiddenMovesNameTheReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		d, ctx := w.daemon, t.Context()
+		w.create("box1", nil, "sleep", "100")
+		wantKind(t, d.Kill(ctx, "box1", ""), engine.Conflict, engine.ReasonNotRunning)
+		wantKind(t, d.Pause(ctx, "box1"), engine.Conflict, engine.ReasonNotRunning)
+		wantKind(t, d.Unpause(ctx, "box1"), engine.Conflict, engine.ReasonNotPaused)
+		_, err := d.CreateExec(ctx, "box1", engine.ExecSpec{Process: engine.ProcessSpec{Cmd: []string{"true"}}})
+		wantKind(t, err, engine.Conflict, engine.ReasonNotRunning)
+		_, err = d.Top(ctx, "box1", nil)
+		wantKind(t, err, engine.Conflict, engine.ReasonNotRunning)
+		w.start("box1")
+		wantKind(t, d.Start(ctx, "box1"), engine.NotModified, "")
+		wantKind(t, d.Remove(ctx, "box1", engine.RemoveOptions{}), engine.Conflict, engine.ReasonRunning)
+		if err := d.Pause(ctx, "box1"); err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, d.Start(ctx, "box1"), engine.Conflict, engine.ReasonPaused)
+		_, err = d.CreateExec(ctx, "box1", engine.ExecSpec{Process: engine.ProcessSpec{Cmd: []string{"true"}}})
+		wantKind(t, err, engine.Conflict, engine.ReasonPaused)
+		_, err = d.Create(ctx, engine.CreateRequest{Name: "box1", Spec: engine.Spec{ImageRef: "box"}})
+		wantKind(t, err, engine.Conflict, engine.ReasonNameTaken)
+		_, err = d.Create(ctx, engine.CreateRequest{Name: "a b", Spec: engine.Spec{ImageRef: "box"}})
+		wantKind(t, err, engine.Invalid, "")
+		_, err = d.Create(ctx, engine.CreateRequest{Spec: engine.Spec{ImageRef: "nope"}})
+		wantKind(t, err, engine.NotFound, "")
+		if err := d.Remove(ctx, "box1", engine.RemoveOptions{Force: true}); err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, d.Start(ctx, "box1"), engine.NotFound, "")
+		w.wantClean(0)
+	})
+}
+
+func TestExec(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("box1", func(s *engine.Spec) { s.Process.Env = []string{"B=own"} }, "sleep", "100")
+		w.start("box1")
+		run := func(env []string, args ...string) (string, engine.Exec, error) {
+			id, err := w.daemon.CreateExec(t.Context(), "box1", engine.ExecSpec{
+				Process: engine.ProcessSpec{Cmd: args, Env: env}, AttachStdout: true, AttachStderr: true,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := w.daemon.StartExec(t.Context(), id, engine.ExecStart{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			err = s.Run(t.Context(), engine.Stdio{Stdout: &out, Stderr: &out})
+			x, ierr := w.daemon.InspectExec(t.Context(), id)
+			if ierr != nil {
+				t.Fatal(ierr)
+			}
+			return out.String(), x, err
+		}
+		out, x, err := run([]string{"C=exec"}, "env")
+		if err != nil || x.ExitCode == nil || *x.ExitCode != 0 || x.Running {
+			t.Errorf("env: %v %+v", err, x)
+		}
+		if want := "B=own\nPATH=/bin\nA=image\nC=exec\n"; out != want {
+			t.Errorf("environment %q, want %q", out, want)
+		}
+		_, x, err = run(nil, "missing")
+		wantKind(t, err, engine.Invalid, engine.ReasonExecNotFound)
+		if x.ExitCode == nil || *x.ExitCode != 127 {
+			t.Errorf("missing: %+v", x)
+		}
+		_, err = w.daemon.StartExec(t.Context(), x.ID, engine.ExecStart{})
+		wantKind(t, err, engine.Conflict, "")
+	})
+}
+
+func TestHealth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		check := func(test ...string) func(*engine.Spec) {
+			return func(s *engine.Spec) { s.Health = &engine.HealthSpec{Test: test, Interval: time.Second, Retries: 2} }
+		}
+		w.create("good", check("CMD", "echo", "fine"), "sleep", "100")
+		w.create("bad", check("CMD", "false"), "sleep", "100")
+		w.create("slow", func(s *engine.Spec) {
+			s.Health = &engine.HealthSpec{Test: []string{"CMD", "stubborn"}, Interval: time.Second, Timeout: 5 * time.Second, Retries: 1}
+		}, "sleep", "100")
+		for _, c := range []string{"good", "bad", "slow"} {
+			w.start(c)
+			if h := w.inspect(c).Status.Health; h == nil || h.Status != engine.HealthStarting {
+				t.Errorf("%s begins with %+v", c, h)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		for c, want := range map[string]engine.HealthStatus{"good": engine.HealthHealthy, "bad": engine.HealthUnhealthy, "slow": engine.HealthUnhealthy} {
+			h := w.inspect(c).Status.Health
+			if h.Status != want || len(h.Log) == 0 {
+				t.Errorf("%s is %+v, want %s", c, h, want)
+			}
+		}
+		if h := w.inspect("good").Status.Health; len(h.Log) != 5 || h.Log[0].Output != "fine\n" {
+			t.Errorf("probes: %+v", h.Log)
+		}
+		changes := slices.DeleteFunc(w.events.take(), func(a string) bool { return !strings.HasPrefix(a, "health_status") })
+		slices.Sort(changes)
+		if diff := cmp.Diff([]string{"health_status: healthy", "health_status: unhealthy", "health_status: unhealthy"}, changes); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// steps lists every failpoint that a whole life passes, in order, each once.
+func steps(t *testing.T) []string {
+	var all []string
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.fail = func(step string) {
+			if !slices.Contains(all, step) {
+				all = append(all, step)
+			}
+		}
+		if err := life(w.daemon); err != nil {
+			t.Error(err)
+		}
+		w.daemon.Close()
+	})
+	if len(all) < 15 {
+		t.Fatalf("only %d steps: %v", len(all), all)
+	}
+	return all
+}
+
+// life creates, starts, stops and removes a container with a volume, as far as it comes.
+func life(d *lifecycle.Service) error {
+	ctx := context.Background()
+	zero := 0
+	for _, step := range []func() error{
+		func() error {
+			_, err := d.Create(ctx, engine.CreateRequest{Name: "box1", Spec: engine.Spec{
+				ImageRef: "box", Process: engine.ProcessSpec{Cmd: []string{"sleep", "100"}}, VolumePaths: []string{"/data"},
+			}})
+			return err
+		},
+		func() error { return d.Start(ctx, "box1") },
+		func() error { return d.Stop(ctx, "box1", engine.StopOptions{Timeout: &zero}) },
+		func() error { return d.Remove(ctx, "box1", engine.RemoveOptions{Volumes: true}) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestKilledAtEveryStep kills the daemon at each failpoint of a life, starts another one and expects that nothing leaks, that
+// every state is a settled one, and that the same life succeeds.
+func TestKilledAtEveryStep(t *testing.T) {
+	for _, at := range steps(t) {
+		t.Run(at, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				var once sync.Once
+				killed := make(chan struct{})
+				w.fail = func(step string) {
+					if step == at {
+						once.Do(func() { close(killed) })
+						runtime.Goexit() // as a killed daemon: nothing after this step is done
+					}
+				}
+				go life(w.daemon) //nolint:errcheck // it is killed on the way
+				<-killed
+				synctest.Wait()
+				w.boot()
+				synctest.Wait()
+				if c, err := w.daemon.Inspect(t.Context(), "box1"); err == nil {
+					if c.Status.Intent != engine.IntentNone {
+						t.Errorf("left with intent %s", c.Status.Intent)
+					}
+					if !slices.Contains([]engine.State{engine.StateCreated, engine.StateRunning, engine.StateExited}, c.Status.State) {
+						t.Errorf("left %s", c.Status.State)
+					}
+					if err := w.daemon.Remove(t.Context(), "box1", engine.RemoveOptions{Force: true, Volumes: true}); err != nil {
+						t.Error(err)
+					}
+				}
+				w.wantClean(0)
+				if err := life(w.daemon); err != nil {
+					t.Error(err)
+				}
+				w.wantClean(0)
+				time.Sleep(time.Minute) // what waited in the killed daemon gives up
+			})
+		})
+	}
+}
+
+func TestContainersOutliveTheDaemon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		always := func(s *engine.Spec) { s.Restart.Name = engine.RestartAlways }
+		w.create("runs", nil, "sleep", "1000")
+		w.create("ended", nil, "sleep", "1000")
+		w.create("restarts", always, "sleep", "1000")
+		w.create("removed", func(s *engine.Spec) { s.AutoRemove = true }, "sleep", "1000")
+		for _, c := range []string{"runs", "ended", "restarts", "removed"} {
+			w.start(c)
+		}
+		before := w.inspect("runs")
+		w.daemon.Close()
+		for _, c := range []string{"ended", "restarts", "removed"} {
+			w.host.Kill(w.inspect(c).ID)
+		}
+		synctest.Wait()
+		w.boot()
+		synctest.Wait()
+		after := w.wantState("runs", engine.StateRunning)
+		if before.Status.Pid != after.Status.Pid || before.Endpoints["bridge"].ID != after.Endpoints["bridge"].ID {
+			t.Errorf("it changed: %+v, %+v", before.Status, after.Status)
+		}
+		if c := w.wantState("ended", engine.StateExited); c.Status.ExitCode != 137 {
+			t.Errorf("exit code %d, want 137", c.Status.ExitCode)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.wantState("restarts", engine.StateRunning)
+		_, err := w.daemon.Inspect(t.Context(), "removed")
+		wantKind(t, err, engine.NotFound, "")
+		result, err := w.daemon.Wait(t.Context(), "runs", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.daemon.Stop(t.Context(), "runs", engine.StopOptions{}); err != nil {
+			t.Error(err)
+		}
+		if r := <-result; r.ExitCode != 143 {
+			t.Errorf("exit code %d, want 143", r.ExitCode)
+		}
+		if err := w.daemon.Remove(t.Context(), "restarts", engine.RemoveOptions{Force: true}); err != nil {
+			t.Error(err)
+		}
+		w.wantClean(2)
+	})
+}
+
+func TestFailingDriversLeaveNothing(t *testing.T) {
+	for _, call := range []string{"CreateRoot", "MountRoot", "CreateSandbox", "StartShim", "Launch", "Run"} {
+		t.Run(call, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.host.FailOn(func(c string, _ engine.ContainerID) error {
+					if c == call {
+						return errInjected
+					}
+					return nil
+				})
+				_, err := w.daemon.Create(t.Context(), engine.CreateRequest{Name: "box1", Spec: engine.Spec{ImageRef: "box", VolumePaths: []string{"/v"}}})
+				if err == nil {
+					err = w.daemon.Start(t.Context(), "box1")
+				}
+				wantKind(t, err, engine.Internal, "")
+				w.host.FailOn(nil)
+				if _, err := w.daemon.Inspect(t.Context(), "box1"); err == nil {
+					w.wantState("box1", engine.StateCreated)
+					if err := w.daemon.Remove(t.Context(), "box1", engine.RemoveOptions{Volumes: true}); err != nil {
+						t.Error(err)
+					}
+				}
+				w.wantClean(0)
+				if len(w.store.all) != 0 {
+					t.Errorf("%d records left", len(w.store.all))
+				}
+			})
+		})
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				res, err := w.daemon.Create(t.Context(), engine.CreateRequest{Spec: engine.Spec{ImageRef: "box", AutoRemove: true, Process: engine.ProcessSpec{Cmd: []string{"exit", "3"}}}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				result, err := w.daemon.Wait(t.Context(), string(res.ID), engine.WaitRemoved)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := w.daemon.Start(t.Context(), string(res.ID)); err != nil {
+					t.Error(err)
+				}
+				if r := <-result; r.ExitCode != 3 {
+					t.Errorf("exit code %d", r.ExitCode)
+				}
+			})
+		}
+		wg.Wait()
+		synctest.Wait()
+		w.wantClean(0)
+	})
+}
