@@ -342,7 +342,9 @@ func TestForwardFailures(t *testing.T) {
 	s := listen(t, "nameserver 127.89.0.1\nnameserver 127.89.0.2\nnameserver 127.89.0.3\n")
 	upstream(t, &s.forward.port, "127.89.0.1", func(w dns.ResponseWriter, m *dns.Msg) { w.WriteMsg(rcode(m, dns.RcodeServerFailure)) })
 	upstream(t, &s.forward.port, "127.89.0.2", func(w dns.ResponseWriter, m *dns.Msg) {
-		w.WriteMsg(new(dns.Msg).SetReply(txt("other.example.")))
+		reply := new(dns.Msg).SetReply(txt("other.example."))
+		reply.Id = m.Id
+		w.WriteMsg(reply)
 	})
 	third := upstream(t, &s.forward.port, "127.89.0.3", func(w dns.ResponseWriter, m *dns.Msg) {
 		if m.Question[0].Name == "missing.example." {
