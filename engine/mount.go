@@ -80,6 +80,7 @@ type Mount struct {
 // MountedRoot is a container's root where it is mounted now, with the mounts that cover parts of it.
 type MountedRoot struct {
 	Container string // as the user named it, for errors
+	User      string // Spec.Process.User, looked up inside for ExtractOptions.KeepOwner
 	Path      string // host path of the root
 	ReadOnly  bool
 	Mounts    []Mount // sources are host paths; a tmpfs has none and is reached through Live

@@ -142,19 +142,28 @@ func (d *Dir) Rename(from *Dir, old, name string) error {
 	return fail("rename", old, unix.Renameat(from.fd(), old, d.fd(), name))
 }
 
-// RemoveAll removes a name with everything below it. It is no error when there is nothing.
+// RemoveAll removes a name with everything below it. It is no error when there is nothing. What another file system is
+// mounted on is not entered: that is EBUSY.
 func (d *Dir) RemoveAll(name string) error {
-	err := unix.Unlinkat(d.fd(), name, 0)
-	if err == nil || errors.Is(err, unix.ENOENT) {
+	st, err := d.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return err
+	case !st.Mode.IsDir():
+		return d.unlink(name, 0)
 	}
-	// Unlinking a directory is EISDIR on Linux and EPERM elsewhere, where it may also mean what it says.
-	if !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EPERM) {
-		return fail("remove", name, err)
+	self, err := d.Lstat(".")
+	if err != nil {
+		return err
 	}
-	sub, openErr := d.OpenDir(name)
-	if openErr != nil {
-		return fail("remove", name, err)
+	if st.Dev != self.Dev {
+		return fail("unlinkat", name, unix.EBUSY)
+	}
+	sub, err := d.OpenDir(name)
+	if err != nil {
+		return err
 	}
 	defer sub.Close()
 	names, err := sub.Names()
@@ -166,11 +175,15 @@ func (d *Dir) RemoveAll(name string) error {
 			return err
 		}
 	}
-	err = unix.Unlinkat(d.fd(), name, unix.AT_REMOVEDIR)
+	return d.unlink(name, unix.AT_REMOVEDIR)
+}
+
+func (d *Dir) unlink(name string, flags int) error {
+	err := unix.Unlinkat(d.fd(), name, flags)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
-	return fail("remove", name, err)
+	return fail("unlinkat", name, err)
 }
 
 func retry(call func() error) error {

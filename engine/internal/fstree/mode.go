@@ -32,8 +32,8 @@ func fileMode(st uint32) fs.FileMode {
 	return mode
 }
 
-// permissions returns the bits that chmod(2) takes.
-func permissions(mode fs.FileMode) uint32 {
+// Permissions returns the bits that chmod(2) takes.
+func Permissions(mode fs.FileMode) uint32 {
 	st := uint32(mode.Perm())
 	for _, b := range specialBits {
 		if mode&b.mode != 0 {

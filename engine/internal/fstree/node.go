@@ -40,7 +40,7 @@ func (d *Dir) Make(name string, n Node, content io.Reader) error {
 			return err
 		}
 	default:
-		if err := mknodAt(unix.Mknodat, d.fd(), name, unixType(n.Mode)|permissions(n.Mode), n.Rdev); err != nil {
+		if err := mknodAt(unix.Mknodat, d.fd(), name, unixType(n.Mode)|Permissions(n.Mode), n.Rdev); err != nil {
 			return fail("mknod", name, err)
 		}
 		if err := d.chown(name, n); err != nil {
@@ -48,7 +48,7 @@ func (d *Dir) Make(name string, n Node, content io.Reader) error {
 		}
 		// The process's umask may have taken bits away. Linux before 6.6 has no call that sets the mode of a file without
 		// following a link in its place; there a device or pipe keeps what mknod gave it.
-		if err := unix.Fchmodat(d.fd(), name, permissions(n.Mode), unix.AT_SYMLINK_NOFOLLOW); err != nil && !errors.Is(err, unix.ENOTSUP) {
+		if err := unix.Fchmodat(d.fd(), name, Permissions(n.Mode), unix.AT_SYMLINK_NOFOLLOW); err != nil && !errors.Is(err, unix.ENOTSUP) {
 			return fail("chmod", name, err)
 		}
 	}
@@ -107,7 +107,7 @@ func (n Node) dress(f *os.File) error {
 			return fail("setxattr", f.Name(), fmt.Errorf("%s: %w", key, err))
 		}
 	}
-	return fail("chmod", f.Name(), unix.Fchmod(int(f.Fd()), permissions(n.Mode)))
+	return fail("chmod", f.Name(), unix.Fchmod(int(f.Fd()), Permissions(n.Mode)))
 }
 
 // Touch sets a file's times of access and change. What the kernel cannot hold is the epoch.

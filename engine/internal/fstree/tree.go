@@ -3,7 +3,6 @@ package fstree
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -15,8 +14,11 @@ import (
 // maxLinks is how many symbolic links a path may lead through, as in the kernels.
 const maxLinks = 40
 
-// Mount puts a file or directory of the host over a path of the tree. Source must be trusted: links in it are followed.
+// Mount puts a file or directory over a path of the tree.
 type Mount struct {
+	// Within is the host path of another tree that Source is a path in. Without it Source is a path of the host and must be
+	// trusted: links in it are followed.
+	Within   string
 	Source   string
 	Target   string // absolute inside the tree; may lead through links
 	ReadOnly bool
@@ -52,8 +54,11 @@ func (t *Tree) Close() error { return t.root.Close() }
 
 func (t *Tree) mount(m Mount) error {
 	isDir := true
-	if info, err := os.Stat(m.Source); err == nil {
-		isDir = info.IsDir()
+	if dir, name, err := m.open(); err == nil {
+		isDir = name == "."
+		if err := dir.Close(); err != nil {
+			return err
+		}
 	}
 	p, err := t.need(m.Target, isDir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -65,6 +70,40 @@ func (t *Tree) mount(m Mount) error {
 	t.mounts[p.Path] = m
 	return p.Close()
 }
+
+// open opens what the mount shows: a directory under the name ".", or the directory that holds a file under its name.
+func (m Mount) open() (*Dir, string, error) {
+	if m.Within == "" {
+		source, err := filepath.EvalSymlinks(m.Source)
+		if err != nil {
+			return nil, "", err
+		}
+		if dir, err := OpenDir(source); !errors.Is(err, unix.ENOTDIR) {
+			return dir, ".", err
+		}
+		dir, err := OpenDir(filepath.Dir(source))
+		return dir, filepath.Base(source), err
+	}
+	t, err := Open(m.Within)
+	if err != nil {
+		return nil, "", err
+	}
+	defer t.Close()
+	p, err := t.Find(m.Source, true)
+	if err != nil {
+		return nil, "", err
+	}
+	defer p.Close()
+	if dir, err := p.OpenDir(); !errors.Is(err, unix.ENOTDIR) {
+		return dir, ".", err
+	}
+	dir, err := p.Dir.OpenDir(".")
+	return dir, p.Name, err
+}
+
+// MakeAll finds a directory and makes what is missing of it: directories that belong to root and that all may read. Links
+// on the way are followed. The caller closes the place.
+func (t *Tree) MakeAll(name string) (*Place, error) { return t.need(name, true) }
 
 // need finds a path and makes what is missing of it. What is made belongs to root and may be read by all.
 func (t *Tree) need(name string, isDir bool) (*Place, error) {
@@ -171,6 +210,16 @@ func (t *Tree) MountAt(name string) (Mount, bool) {
 	return m, ok
 }
 
+// MountsBelow reports whether anything is mounted below a path without links.
+func (t *Tree) MountsBelow(name string) bool {
+	for at := range t.mounts {
+		if strings.HasPrefix(at, strings.TrimSuffix(name, "/")+"/") {
+			return true
+		}
+	}
+	return false
+}
+
 // frame is a directory on the way from the root.
 type frame struct {
 	dir   *Dir
@@ -243,45 +292,29 @@ func (w *walk) step(c string, follow bool, rest []string) (*Place, string, error
 	if err != nil {
 		return nil, "", err
 	}
-	w.push(dir, here, at.mount)
+	w.opened = append(w.opened, dir)
+	w.frames = append(w.frames, frame{dir, here, at.mount})
 	return nil, "", nil
 }
 
 // cross enters what is mounted over a path.
 func (w *walk) cross(here string, m Mount, rest []string) (*Place, error) {
-	info, err := os.Stat(m.Source)
+	dir, name, err := m.open()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &MissingError{Path: path.Join(here, path.Join(rest...)), at: here}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
-		dir, err := OpenDir(m.Source)
-		if err != nil {
-			return nil, err
-		}
-		w.push(dir, here, &m)
+	w.opened = append(w.opened, dir)
+	switch {
+	case name == ".":
+		w.frames = append(w.frames, frame{dir, here, &m})
 		return nil, nil
-	}
-	if len(rest) > 0 {
+	case len(rest) > 0:
 		return nil, fail("lstat", path.Join(here, path.Join(rest...)), unix.ENOTDIR)
 	}
-	source, err := filepath.EvalSymlinks(m.Source)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := OpenDir(filepath.Dir(source))
-	if err != nil {
-		return nil, err
-	}
-	w.opened = append(w.opened, dir)
-	return &Place{Path: here, Dir: dir, Name: filepath.Base(source), Mount: &m}, nil
-}
-
-func (w *walk) push(dir *Dir, path string, m *Mount) {
-	w.opened = append(w.opened, dir)
-	w.frames = append(w.frames, frame{dir, path, m})
+	return &Place{Path: here, Dir: dir, Name: name, Mount: &m}, nil
 }
 
 // steps returns the names of a path, empty ones left out; a slash at its end is a step to ".".

@@ -403,7 +403,7 @@ func TestModesRoundTrip(t *testing.T) {
 	for st := range typeBits {
 		for _, perm := range []uint32{0, 0o755, 0o7777, 0o4711, 0o1777, 0o2640} {
 			mode := fileMode(st | perm)
-			if got := unixType(mode) | permissions(mode); got != st|perm {
+			if got := unixType(mode) | Permissions(mode); got != st|perm {
 				t.Errorf("%o came back as %o", st|perm, got)
 			}
 		}
