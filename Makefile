@@ -1,0 +1,52 @@
+# Works with BSD make and GNU make. "make help" lists the targets.
+
+GO ?= go
+VERSION != git describe --tags --always --dirty 2>/dev/null || echo dev
+COMMIT != git rev-parse --short HEAD 2>/dev/null || echo unknown
+LDFLAGS = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+GOFUMPT = mvdan.cc/gofumpt@v0.9.2
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
+PLATFORMS = linux/amd64 linux/arm64 freebsd/amd64 freebsd/arm64
+
+help:
+	@echo "make build        the programs for this machine, in ./bin"
+	@echo "make demo         see containers run through a stock docker CLI (as root, on Linux)"
+	@echo "make test         every test; what needs root or a missing tool says so and is skipped"
+	@echo "make check        formatting, vet and staticcheck for linux and freebsd, the import rule, all cross builds"
+	@echo "make integration  the black-box tests alone"
+	@echo "make bench        times beside another engine: make bench PEER=unix:///path/to/docker.sock"
+	@echo "make dist         the programs for every platform, in ./dist"
+	@echo "make fmt clean"
+
+build:
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+
+demo: build
+	sh integration/demo/demo.sh
+
+test:
+	$(GO) test -timeout 20m ./...
+
+integration:
+	$(GO) test -timeout 20m -count=1 -v ./integration/...
+
+bench: build
+	$(GO) run ./integration/bench -xcd bin/xcd -peer "$(PEER)"
+
+check:
+	sh .ci/check $(GOFUMPT) $(STATICCHECK) $(PLATFORMS)
+
+dist:
+	@for p in $(PLATFORMS); do \
+		mkdir -p dist/$$p && \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o dist/$$p/ ./cmd/... || exit 1; \
+	done
+
+fmt:
+	$(GO) run $(GOFUMPT) -w .
+
+clean:
+	rm -rf bin dist
+
+.PHONY: help build demo test integration bench check dist fmt clean
