@@ -10,12 +10,16 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
-// Blob opens a blob from an offset on. The caller verifies what it reads, and asks again from where the stream broke.
-func (c *Client) Blob(ctx context.Context, r engine.Remote, digest string, offset int64) (engine.RemoteBlob, error) {
+// Blob opens a blob of the given size, negative when not known, from an offset on. The caller verifies what it reads, and
+// asks again from where the stream broke.
+func (c *Client) Blob(ctx context.Context, r engine.Remote, digest string, size, offset int64) (engine.RemoteBlob, error) {
 	var b engine.RemoteBlob
 	err := c.each(ctx, r, rightPull, func(s *session) error {
 		header := http.Header{}
-		if offset > 0 {
+		switch {
+		case offset > 0 && size > offset:
+			header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, size-1))
+		case offset > 0:
 			header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
 		}
 		resp, err := c.send(ctx, s, http.MethodGet, s.url("blobs/"+digest), header, 0)

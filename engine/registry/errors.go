@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -32,12 +33,21 @@ func (e *statusError) Unwrap() error { return e.refusal }
 // RetryAfter is how long the registry asks to be left alone.
 func (e *statusError) RetryAfter() time.Duration { return e.retryAfter }
 
+// maxRefusal is how much of a refusal is read, in bytes. The library fails on more than twice as much.
+const maxRefusal = 32 << 10
+
+type cutBody struct {
+	io.Reader
+	io.Closer
+}
+
 // check returns nil for the wanted statuses, else the refusal. It reads the rest of a refusal's body, bounded.
 func check(resp *http.Response, want ...int) error {
-	err := transport.CheckError(resp, want...)
-	if err == nil {
+	if slices.Contains(want, resp.StatusCode) {
 		return nil
 	}
+	resp.Body = &cutBody{io.LimitReader(resp.Body, maxRefusal), resp.Body}
+	err := transport.CheckError(resp)
 	var refusal *transport.Error
 	if !errors.As(err, &refusal) {
 		return err

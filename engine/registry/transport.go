@@ -171,12 +171,12 @@ func (w *watchdog) body(req, out *http.Request) error {
 			w.timer.Reset(commitTimeout)
 		}
 	case req.GetBody == nil:
-		out.Body = &watchedBody{ReadCloser: req.Body, watch: w, atEnd: commitTimeout}
+		out.Body = &watchedBody{ReadCloser: req.Body, watch: w, atEnd: commitTimeout, left: -1}
 	default:
 		closeBody(req)
 		out.GetBody = func() (io.ReadCloser, error) {
 			body, err := req.GetBody()
-			return &watchedBody{ReadCloser: body, watch: w, atEnd: commitTimeout}, err
+			return &watchedBody{ReadCloser: body, watch: w, atEnd: commitTimeout, left: -1}, err
 		}
 		var err error
 		out.Body, err = out.GetBody()
