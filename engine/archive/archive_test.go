@@ -141,7 +141,7 @@ func TestReadFails(t *testing.T) {
 	plant(t, root, "f = x")
 	_, err := Files{}.Read(t.Context(), rootOf(root), "/no/such")
 	var e *engine.Error
-	if !errors.As(err, &e) || e.Kind != engine.NotFound || e.Resource != engine.ResourcePath || !slices.Equal(e.Args, []string{"/no/such", "web"}) {
+	if !errors.As(err, &e) || e.Kind != engine.NotFound || e.Resource != engine.ResourcePath || e.ID != "/no/such" || !slices.Equal(e.Args, []string{"web"}) {
 		t.Errorf("got %#v", err)
 	}
 	_, err = Files{}.Stat(t.Context(), rootOf(root), "/f/")

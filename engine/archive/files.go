@@ -114,7 +114,7 @@ func lookupError(err error, root engine.MountedRoot, name string) error {
 	var at *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &engine.Error{Kind: engine.NotFound, Resource: engine.ResourcePath, ID: name, Args: []string{name, root.Container}}
+		return &engine.Error{Kind: engine.NotFound, Resource: engine.ResourcePath, ID: name, Args: []string{root.Container}}
 	case errors.As(err, &at):
 		return fmt.Errorf("%s %s: %w", at.Op, name, at.Err)
 	}
