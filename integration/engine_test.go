@@ -1,0 +1,228 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+)
+
+// engine is a daemon under test, or the oracle.
+type engine struct {
+	t    *testing.T
+	dir  string // state, sockets, log; empty for the oracle
+	host string // unix:///…
+	env  []string
+	cmd  *exec.Cmd
+	gone chan struct{} // closed when the process has ended
+}
+
+// start starts a daemon of the test's own with the test image loaded. Whatever it left on the host when the test ends is
+// an error.
+func start(t *testing.T) *engine {
+	t.Helper()
+	if kit.skip != "" {
+		t.Skip(kit.skip)
+	}
+	// Short, because socket paths are.
+	dir, err := os.MkdirTemp("", "xc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &engine{t: t, dir: dir, host: "unix://" + dir + "/d.sock"}
+	before := hostState(t, dir)
+	t.Cleanup(func() {
+		e.sweep()
+		if left := missing(hostState(t, dir), before); len(left) > 0 {
+			t.Errorf("left on the host:\n%s", strings.Join(left, "\n"))
+		}
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "log"))
+			t.Logf("the daemon's log:\n%s", lastLines(string(log), 60))
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	e.boot()
+	e.must("load", "-i", kit.image)
+	return e
+}
+
+// boot starts the daemon's process and waits until it answers.
+func (e *engine) boot(env ...string) {
+	e.t.Helper()
+	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	defer log.Close()
+	e.cmd = exec.Command(filepath.Join(kit.bin, "xcd"), "--state-dir", filepath.Join(e.dir, "s"), "-H", e.host, "--socket", filepath.Join(e.dir, "x.sock"))
+	e.cmd.Stdout, e.cmd.Stderr, e.cmd.Env = log, log, append(os.Environ(), env...)
+	if err := e.cmd.Start(); err != nil {
+		e.t.Fatal(err)
+	}
+	e.gone = make(chan struct{})
+	go func(cmd *exec.Cmd, gone chan struct{}) {
+		cmd.Wait() //nolint:errcheck // it is killed by some tests
+		close(gone)
+	}(e.cmd, e.gone)
+	c := e.client()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := c.Ping(context.Background()); err == nil {
+			return
+		}
+		select {
+		case <-e.gone:
+			text, _ := os.ReadFile(log.Name())
+			e.t.Fatalf("the daemon ended at its start:\n%s", lastLines(string(text), 20))
+		default:
+		}
+		if time.Now().After(end) {
+			e.t.Fatal("the daemon does not answer")
+		}
+	}
+}
+
+// kill ends the daemon's process by a signal and waits for its end.
+func (e *engine) kill(sig syscall.Signal) {
+	e.t.Helper()
+	if err := e.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		e.t.Fatal(err)
+	}
+	select {
+	case <-e.gone:
+	case <-time.After(30 * time.Second):
+		e.t.Fatalf("the daemon outlives %v", sig)
+	}
+}
+
+// sweep removes the containers and ends the daemon, whatever state the test left it in.
+func (e *engine) sweep() {
+	select {
+	case <-e.gone:
+		e.boot()
+	default:
+	}
+	if ids := strings.Fields(e.must("ps", "-aq")); len(ids) > 0 {
+		e.must(append([]string{"rm", "-f", "-v"}, ids...)...)
+	}
+	e.kill(syscall.SIGTERM)
+	if out, err := output(filepath.Join(kit.bin, "xcd"), "purge", "--state-dir", filepath.Join(e.dir, "s")); err != nil {
+		e.t.Errorf("purge: %v\n%s", err, out)
+	}
+}
+
+// client returns a Go client of the engine.
+func (e *engine) client() *client.Client {
+	e.t.Helper()
+	c, err := client.NewClientWithOpts(client.WithHost(e.host), client.WithAPIVersionNegotiation(), client.WithHTTPClient(nil))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	e.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// result is what a command did.
+type result struct {
+	out, err string
+	code     int
+}
+
+// command prepares a docker command against the engine.
+func (e *engine) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, kit.docker, args...)
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.host, "DOCKER_CONFIG="+filepath.Join(filepath.Dir(kit.image), "cli"), "DOCKER_BUILDKIT=0")
+	return cmd
+}
+
+// docker runs a docker command to its end, at most a minute.
+func (e *engine) docker(args ...string) result { return e.feed("", args...) }
+
+// feed runs a docker command with text as its input.
+func (e *engine) feed(stdin string, args ...string) result {
+	e.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := e.command(ctx, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) || ctx.Err() != nil {
+		e.t.Fatalf("docker %s: %v %v\n%s%s", strings.Join(args, " "), err, ctx.Err(), out.String(), errs.String())
+	}
+	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+// must runs a docker command that has to succeed and returns its output without the last line feed.
+func (e *engine) must(args ...string) string {
+	e.t.Helper()
+	r := e.docker(args...)
+	if r.code != 0 {
+		e.t.Fatalf("docker %s: exit code %d\n%s%s", strings.Join(args, " "), r.code, r.out, r.err)
+	}
+	return strings.TrimRight(r.out, "\n")
+}
+
+// fails runs a docker command that has to fail with this code and text on stderr.
+func (e *engine) fails(code int, text string, args ...string) {
+	e.t.Helper()
+	r := e.docker(args...)
+	if r.code != code || !strings.Contains(r.err, text) {
+		e.t.Errorf("docker %s: exit code %d and %q, want %d and %q", strings.Join(args, " "), r.code, r.err, code, text)
+	}
+}
+
+// eventually waits until f is content, at most ten seconds.
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !f(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within ten seconds: %s", what)
+		}
+	}
+}
+
+// missing returns what is in a and not in b.
+func missing(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	return strings.Join(lines[max(len(lines)-n, 0):], "\n")
+}
+
+// httpGet fetches a URL within a few seconds, trying until something answers.
+func httpGet(t *testing.T, url string) string {
+	t.Helper()
+	var body string
+	c := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	eventually(t, "an answer from "+url, func() bool {
+		resp, err := c.Get(url)
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		var b bytes.Buffer
+		_, err = b.ReadFrom(resp.Body)
+		body = b.String()
+		return err == nil
+	})
+	return body
+}
+
+func id12(id string) string { return fmt.Sprintf("%.12s", id) }

@@ -1,0 +1,69 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// kit is what all tests share: the programs, built once, and the test image.
+var kit struct {
+	bin    string // directory of xcd, xc-shim
+	image  string // testbox as docker load takes it
+	docker string // the CLI
+	skip   string // why nothing can be run here
+}
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "xc-it")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	kit.skip = prepare(dir)
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// prepare builds what the tests need and says what keeps them from running.
+func prepare(dir string) string {
+	if os.Getuid() != 0 {
+		return "needs root: the daemon mounts file systems and makes network interfaces"
+	}
+	if runtime.GOOS != "linux" && runtime.GOOS != "freebsd" {
+		return "containers run on FreeBSD and Linux alone"
+	}
+	var err error
+	if kit.docker, err = exec.LookPath("docker"); err != nil {
+		return "needs a docker CLI on PATH (sh integration/demo/docker-cli.sh brings one without an engine)"
+	}
+	kit.bin = os.Getenv("XC_BIN")
+	if kit.bin == "" {
+		kit.bin = dir
+		if out, err := output("go", "build", "-o", dir, "github.com/xcengine/xc/cmd/xcd", "github.com/xcengine/xc/cmd/xc-shim"); err != nil {
+			return fmt.Sprintf("the programs do not build: %v\n%s", err, out)
+		}
+	}
+	kit.image = filepath.Join(dir, "testbox.tar")
+	image, err := exec.Command("go", "run", "github.com/xcengine/xc/integration/testbox/mkimage").Output()
+	if err != nil {
+		return fmt.Sprintf("the test image cannot be made: %v", err)
+	}
+	if err := os.WriteFile(kit.image, image, 0o600); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func output(name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(context.Background(), name, args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	return strings.TrimRight(string(out), "\n"), err
+}
