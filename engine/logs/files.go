@@ -1,0 +1,163 @@
+package logs
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/logs/jsonfile"
+)
+
+// file is one file of a log, held open: it can be read to its end wherever it moves and when it is removed, and as long as
+// that no other file has its inode.
+type file struct {
+	f        *os.File
+	zipped   bool
+	inode    uint64
+	size     int64     // when it was opened
+	lastTime time.Time // compressed: no record is later; zero when not known
+}
+
+func (f *file) Close() error { return f.f.Close() }
+
+// openNewer opens the log's files that are newer than stop, oldest first; with a nil stop, all. It goes from the newest to
+// the oldest, the way files move, so that a rotation meanwhile hides none; one that is met again has moved on.
+func openNewer(spec engine.LogFile, stop *file) ([]*file, error) {
+	var newest []*file
+	for n := range max(spec.MaxFiles, 1) {
+		f, err := openNumber(spec.Path, n)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			closeAll(newest)
+			return nil, err
+		}
+		if stop != nil && same(stop, f) {
+			f.Close()
+			break
+		}
+		if slices.ContainsFunc(newest, func(o *file) bool { return same(o, f) }) {
+			f.Close()
+			continue
+		}
+		newest = append(newest, f)
+	}
+	slices.Reverse(newest)
+	return newest, nil
+}
+
+// same reports whether the older find b is a again: the same file, or the compressed form of it. No two files of a log
+// begin with the same record, because of its time.
+func same(a, b *file) bool {
+	if a.inode == b.inode {
+		return true
+	}
+	if !b.zipped || a.zipped {
+		return false
+	}
+	first, err := (&lines{r: b.reader()}).next()
+	if err != nil {
+		return false
+	}
+	its, err := (&lines{r: &live{f: a.f}}).next()
+	return err == nil && bytes.Equal(first, its)
+}
+
+// openNumber opens the n-th rotated file, or the log itself for 0. The original is asked for first, since the writer removes
+// it last.
+func openNumber(path string, n int) (*file, error) {
+	name := path
+	if n > 0 {
+		name = jsonfile.Rotated(path, n)
+	}
+	f, err := os.Open(name)
+	zipped := false
+	if errors.Is(err, fs.ErrNotExist) && n > 0 {
+		zipped = true
+		f, err = os.Open(name + jsonfile.Zipped)
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	out := &file{f: f, zipped: zipped, inode: inodeOf(st), size: st.Size()}
+	if zipped {
+		out.readHeader()
+	}
+	return out, nil
+}
+
+func inodeOf(st fs.FileInfo) uint64 {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return uint64(sys.Ino)
+}
+
+// readHeader takes what the header of a compressed file says, in the form that dockerd writes too.
+func (f *file) readHeader() {
+	z, err := gzip.NewReader(io.NewSectionReader(f.f, 0, f.size))
+	if err != nil {
+		return
+	}
+	defer z.Close()
+	var header struct {
+		LastTime time.Time `json:"lastTime"`
+	}
+	if json.Unmarshal(z.Extra, &header) == nil {
+		f.lastTime = header.LastTime
+	}
+}
+
+// reader reads the file from its start, a compressed one decompressed.
+func (f *file) reader() io.Reader {
+	r := io.NewSectionReader(f.f, 0, f.size)
+	if !f.zipped {
+		return r
+	}
+	z, err := gzip.NewReader(r)
+	return undamaged{z, err}
+}
+
+// undamaged is the part of a compressed file before its damage: what follows is lost, the next file is not.
+type undamaged struct {
+	z   *gzip.Reader
+	err error
+}
+
+func (u undamaged) Read(p []byte) (int, error) {
+	if u.err != nil {
+		return 0, io.EOF
+	}
+	n, err := u.z.Read(p)
+	if err != nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func closeAll(files []*file) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// moved reports whether the log at path is another file than f by now.
+func moved(path string, f *file) bool {
+	st, err := os.Stat(path)
+	return err != nil || inodeOf(st) != f.inode
+}
