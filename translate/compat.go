@@ -3,6 +3,8 @@ package translate
 import (
 	"strconv"
 	"strings"
+
+	"github.com/docker/docker/api/types"
 )
 
 // Version is a version of the Docker API, "major.minor". The zero Version is older than any.
@@ -63,3 +65,30 @@ func versionPart(s string) int {
 func NeedsVersion(method, path string, since, have Version) error {
 	return invalidf("%s %s requires minimum API version %s, but the Docker daemon API version is %s", method, path, since, have)
 }
+
+// StreamType is the media type of a process's output. Only those who upgrade are told that it is multiplexed, and only since
+// 1.42.
+func StreamType(v Version, tty, upgrade bool) string {
+	if !tty && upgrade && !v.Before(1, 42) {
+		return types.MediaTypeMultiplexedStream
+	}
+	return types.MediaTypeRawStream
+}
+
+// LogType is the media type of a log.
+func LogType(v Version, tty bool) string { return StreamType(v, tty, true) }
+
+// OneShotStats reports whether stats may be asked for without the wait for a second sample.
+func OneShotStats(v Version) bool { return !v.Before(1, 41) }
+
+// WaitHeaders reports whether wait answers its status at once and knows conditions.
+func WaitHeaders(v Version) bool { return !v.Before(1, 30) }
+
+// WaitFailures reports whether wait can tell that a removal failed.
+func WaitFailures(v Version) bool { return !v.Before(1, 34) }
+
+// WebSocketChooses reports whether an attach by WebSocket says which streams it wants; before, it got all.
+func WebSocketChooses(v Version) bool { return !v.Before(1, 42) }
+
+// WebSocketBinary reports whether an attach by WebSocket sends binary frames.
+func WebSocketBinary(v Version) bool { return !v.Before(1, 28) }
