@@ -1,0 +1,59 @@
+// Package client speaks xc's native API.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/xcengine/xc/engine/nativeapi"
+)
+
+// Client reaches one daemon. It is safe for concurrent use.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// New returns a client of the daemon at a unix socket. It does not connect.
+func New(socket string) *Client {
+	var d net.Dialer
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
+	}}}
+}
+
+// Version asks what the daemon is.
+func (c *Client) Version(ctx context.Context) (nativeapi.Version, error) {
+	return get[nativeapi.Version](ctx, c, "/v1/version")
+}
+
+// Info asks how the daemon and its host are.
+func (c *Client) Info(ctx context.Context) (nativeapi.Info, error) {
+	return get[nativeapi.Info](ctx, c, "/v1/info")
+}
+
+// get fetches and decodes an answer; one that is an error comes back as an engine.Error of its kind.
+func get[T any](ctx context.Context, c *Client, path string) (T, error) {
+	var answer T
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://xc"+path, nil)
+	if err != nil {
+		return answer, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return answer, fmt.Errorf("no daemon answers on %s (is xcd running?): %w", c.socket, err)
+	}
+	defer resp.Body.Close()
+	d := json.NewDecoder(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		var e nativeapi.Error
+		if err := d.Decode(&e); err != nil {
+			return answer, fmt.Errorf("the daemon answered %s", resp.Status)
+		}
+		return answer, nativeapi.DecodeError(e)
+	}
+	return answer, d.Decode(&answer)
+}
