@@ -42,3 +42,48 @@ type Containers interface {
 type Events interface {
 	Publish(e engine.Event)
 }
+
+// Independent is an optional ability of Layers: a driver that says yes extracts a layer before its parent is there.
+type Independent interface {
+	Independent() bool
+}
+
+// Registry reaches registries. Manifests and documents come verified, blobs do not.
+type Registry interface {
+	Source
+	Target
+	Directory
+}
+
+// Source is the reading side of a registry. References are tags or digests; a repository that is not there or may not be
+// seen is NotFound with ReasonPullDenied or ReasonNameUnknown, a tag that is not there NotFound with ReasonManifestUnknown.
+// Small requests are retried below; an error of kind Unavailable may be worth another try later.
+type Source interface {
+	// Resolve tells what a reference names, without its body where the registry can.
+	Resolve(ctx context.Context, r engine.Remote, ref string) (engine.RemoteManifest, error)
+	Manifest(ctx context.Context, r engine.Remote, ref string) (engine.RemoteManifest, error)
+	// Blob opens a blob of the given size (negative: not known) at an offset; the answer may begin before it.
+	Blob(ctx context.Context, r engine.Remote, digest string, size, offset int64) (engine.RemoteBlob, error)
+	Tags(ctx context.Context, r engine.Remote) ([]string, error)
+}
+
+// Target is the writing side of a registry.
+type Target interface {
+	HasBlob(ctx context.Context, r engine.Remote, digest string) (bool, error)
+	// MountBlob asks for a blob of another repository of the same registry. False without an error: it did not.
+	MountBlob(ctx context.Context, r engine.Remote, digest, from string) (bool, error)
+	PutBlob(ctx context.Context, r engine.Remote, blob engine.BlobUpload) error
+	PutManifest(ctx context.Context, r engine.Remote, ref, mediaType string, body []byte) error
+}
+
+// Directory is what a registry knows beyond single repositories.
+type Directory interface {
+	Search(ctx context.Context, term string, limit int, auth engine.Credentials) ([]engine.SearchResult, error)
+	Login(ctx context.Context, c engine.Credentials) (token string, err error)
+}
+
+// Store keeps what is known of images across restarts. A change happens whole or not at all.
+type Store interface {
+	ImageState(ctx context.Context) (engine.ImageState, error)
+	ChangeImages(ctx context.Context, change engine.ImageChange) error
+}
