@@ -1,0 +1,218 @@
+package volumes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// image makes a root with content at /data and links that lead there.
+func image(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, d := range []string{"data/sub", "empty", "var"} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range map[string]string{"data/f": "f", "data/sub/g": "g", "file": "x"} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Chmod(filepath.Join(root, "data"), 0o1770), os.Chmod(filepath.Join(root, "empty"), 0o711), os.Symlink("/data", filepath.Join(root, "var/link")), os.Symlink("/etc", filepath.Join(root, "host"))); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 {
+		if err := errors.Join(os.Chown(filepath.Join(root, "data"), 7, 8), os.Chown(filepath.Join(root, "empty"), 9, 9)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+func content(t *testing.T, dir string) []string {
+	t.Helper()
+	var out []string
+	err := filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		out = append(out, p[len(dir)+1:]+"="+string(b))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func owner(t *testing.T, path string) string {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	return fmt.Sprintf("%v %d:%d", info.Mode(), st.Uid, st.Gid)
+}
+
+var whole = []string{"f=f", "sub/g=g"}
+
+func TestCopyUp(t *testing.T) {
+	for path, want := range map[string][]string{
+		"/data": whole, "data/": whole, "/var/link": whole, "/data/sub": {"g=g"}, "/empty": nil, "/none/x": nil, "/file": nil, "/file/x": nil, "/host": nil,
+	} {
+		t.Run(path, func(t *testing.T) {
+			w, root := newWorld(t), image(t)
+			v := w.create(t, engine.VolumeRequest{Name: "vv"})
+			if err := w.CopyUp(t.Context(), "vv", root, path); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, content(t, v.Mountpoint)); diff != "" {
+				t.Error(diff)
+			}
+			if exists(filepath.Join(w.dir, "vv", stageDir)) {
+				t.Error("the stage is left")
+			}
+			source := map[string]string{"/data": "data", "/var/link": "data", "/empty": "empty"}[path]
+			if source != "" && owner(t, v.Mountpoint) != owner(t, filepath.Join(root, source)) {
+				t.Errorf("the volume is of %s, the image's directory of %s", owner(t, v.Mountpoint), owner(t, filepath.Join(root, source)))
+			}
+		})
+	}
+}
+
+func TestCopyUpHappensOnce(t *testing.T) {
+	w, root := newWorld(t), image(t)
+	v := w.create(t, engine.VolumeRequest{Name: "vv"})
+	copyUp := func(path string) {
+		t.Helper()
+		if err := w.CopyUp(t.Context(), "vv", root, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copyUp("/empty") // nothing to copy: the next may
+	copyUp("/data/sub")
+	copyUp("/data")
+	if diff := cmp.Diff([]string{"g=g"}, content(t, v.Mountpoint)); diff != "" {
+		t.Error(diff)
+	}
+	if err := os.Remove(filepath.Join(v.Mountpoint, "g")); err != nil {
+		t.Fatal(err)
+	}
+	w.reopen(t)
+	copyUp("/data")
+	if got := content(t, v.Mountpoint); got != nil {
+		t.Errorf("an emptied volume was filled again: %v", got)
+	}
+	if err := w.CopyUp(t.Context(), "none", root, "/data"); !errors.Is(err, engine.NotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCopyUpSparesWhatIsThere(t *testing.T) {
+	w, root := newWorld(t), image(t)
+	v := w.create(t, engine.VolumeRequest{Name: "vv"})
+	if err := os.WriteFile(filepath.Join(v.Mountpoint, "mine"), []byte("m"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := owner(t, v.Mountpoint)
+	if err := w.CopyUp(t.Context(), "vv", root, "/data"); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, v.Mountpoint); !cmp.Equal(got, []string{"mine=m"}) || owner(t, v.Mountpoint) != before {
+		t.Errorf("holds %v, is of %s", got, owner(t, v.Mountpoint))
+	}
+}
+
+func TestCopyUpAtOnce(t *testing.T) {
+	w, root := newWorld(t), image(t)
+	v := w.create(t, engine.VolumeRequest{Name: "vv"})
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if err := w.CopyUp(t.Context(), "vv", root, "/data"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if diff := cmp.Diff(whole, content(t, v.Mountpoint)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Wherever the daemon is killed, the volume holds all or nothing afterwards, and in the end all.
+func TestCopyUpSurvivesACrash(t *testing.T) {
+	for n := 1; ; n++ {
+		w, root := newWorld(t), image(t)
+		v := w.create(t, engine.VolumeRequest{Name: "vv"})
+		w.store.failAt = w.store.writes + n
+		killed := w.CopyUp(t.Context(), "vv", root, "/data")
+		if killed == nil {
+			if n < 3 {
+				t.Errorf("a copy-up of %d writes: nothing was tested", n-1)
+			}
+			return
+		}
+		w.reopen(t)
+		if got := content(t, v.Mountpoint); got != nil && !cmp.Equal(got, whole) {
+			t.Errorf("killed before write %d: holds %v", n, got)
+		}
+		if exists(filepath.Join(w.dir, "vv", stageDir)) {
+			t.Errorf("killed before write %d: the stage is left", n)
+		}
+		if err := w.CopyUp(t.Context(), "vv", root, "/data"); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(whole, content(t, v.Mountpoint)); diff != "" {
+			t.Errorf("killed before write %d: %s", n, diff)
+		}
+	}
+}
+
+func TestCancelledCopyUpLeavesNothing(t *testing.T) {
+	w, root := newWorld(t), image(t)
+	v := w.create(t, engine.VolumeRequest{Name: "vv"})
+	rec, _ := w.lookup("vv")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.fill(ctx, rec, root, "/data"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if got := content(t, v.Mountpoint); got != nil || exists(filepath.Join(w.dir, "vv", stageDir)) {
+		t.Errorf("left behind: %v", got)
+	}
+}
+
+func TestCopyUpMountsForItself(t *testing.T) {
+	w, root := newWorld(t), image(t)
+	v := w.create(t, tmpfs)
+	if err := w.CopyUp(t.Context(), "mem", root, "/data"); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.mounts.at) != 0 || len(w.records["mem"].Users) != 0 {
+		t.Errorf("mounted %v for %v", w.mounts.at, w.records["mem"].Users)
+	}
+	if got := content(t, v.Mountpoint); !cmp.Equal(got, whole) {
+		t.Errorf("holds %v", got)
+	}
+	w.mounts.fail = errors.New("no such device")
+	w.create(t, engine.VolumeRequest{Name: "bad", Options: tmpfs.Options})
+	if err := w.CopyUp(t.Context(), "bad", root, "/data"); err == nil || !strings.Contains(err.Error(), "no such device") {
+		t.Errorf("got %v", err)
+	}
+}
