@@ -1,6 +1,8 @@
 package imageformat
 
 import (
+	_ "crypto/sha256" // the algorithms of digests; go-digest knows those that are linked in
+	_ "crypto/sha512"
 	"encoding/json"
 
 	"github.com/opencontainers/go-digest"

@@ -58,7 +58,7 @@ func Tar(entries ...Entry) []byte {
 	w := tar.NewWriter(&buf)
 	for _, e := range entries {
 		hdr := e.Header
-		if hdr.ModTime.IsZero() {
+		if hdr.ModTime.IsZero() && hdr.Typeflag != tar.TypeXGlobalHeader {
 			hdr.ModTime = Epoch
 		}
 		must(w.WriteHeader(&hdr))

@@ -1,0 +1,67 @@
+package layer
+
+import (
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// groupFromParent: a new file always gets its directory's group: open(2).
+const groupFromParent = true
+
+func statFlags(st *unix.Stat_t) uint32 { return st.Flags }
+
+// clearFlags removes flags that forbid removal from a file and from the directory around it, and reports whether there
+// were any. Base systems have them on libc, init and the like.
+func clearFlags(dir int, name string) bool {
+	cleared := false
+	if st, err := statAt(dir, name); err == nil && st.flags&forbidding != 0 {
+		cleared = setFlags(dir, name, st.flags&^forbidding) == nil
+	}
+	if st, err := statFD(dir); err == nil && st.flags&forbidding != 0 {
+		cleared = unix.Fchflags(dir, int(st.flags&^forbidding)) == nil || cleared
+	}
+	return cleared
+}
+
+func clearDirFlags(fd int, flags uint32) error {
+	return retry(func() error { return unix.Fchflags(fd, int(flags&^forbidding)) })
+}
+
+func setFlags(dir int, name string, flags uint32) error {
+	p, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return err
+	}
+	return retry(func() error {
+		_, _, errno := unix.Syscall6(unix.SYS_CHFLAGSAT, uintptr(dir), uintptr(unsafe.Pointer(p)), uintptr(flags),
+			unix.AT_SYMLINK_NOFOLLOW, 0, 0)
+		if errno != 0 {
+			return errno
+		}
+		return nil
+	})
+}
+
+func mknod(dir int, name string, mode uint32, major, minor int64) error {
+	return retry(func() error {
+		return unix.Mknodat(dir, name, mode, unix.Mkdev(uint32(major), uint32(minor)))
+	})
+}
+
+func deviceNumbers(dev uint64) (major, minor int64) {
+	return int64(unix.Major(dev)), int64(unix.Minor(dev))
+}
+
+func setOpaque(int) error { return unix.ENOTSUP }
+
+func isOpaque(int) bool { return false }
+
+// usableXattr: only the user namespace of extended attributes is kept, under Linux' name for it.
+func usableXattr(key string) bool { return strings.HasPrefix(key, "user.") }
+
+// xattrPath: nothing names a file below a descriptor here.
+func xattrPath(int, string) (string, bool) { return "", false }
+
+const errNoAttr = unix.ENOATTR

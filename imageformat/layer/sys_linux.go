@@ -1,0 +1,61 @@
+package layer
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// groupFromParent: whether a new file gets its directory's group, unless that has the setgid bit.
+const groupFromParent = false
+
+func statFlags(*unix.Stat_t) uint32 { return 0 }
+
+func clearFlags(int, string) bool { return false }
+
+func clearDirFlags(int, uint32) error { return nil }
+
+func setFlags(int, string, uint32) error { return nil }
+
+func mknod(dir int, name string, mode uint32, major, minor int64) error {
+	return retry(func() error {
+		return unix.Mknodat(dir, name, mode, int(unix.Mkdev(uint32(major), uint32(minor))))
+	})
+}
+
+func deviceNumbers(dev uint64) (major, minor int64) {
+	return int64(unix.Major(dev)), int64(unix.Minor(dev))
+}
+
+const opaqueXattr = "trusted.overlay.opaque"
+
+// setOpaque hides what lower layers have in the directory.
+func setOpaque(fd int) error {
+	return retry(func() error { return unix.Fsetxattr(fd, opaqueXattr, []byte("y"), 0) })
+}
+
+func isOpaque(fd int) bool {
+	var b [1]byte
+	n, err := unix.Fgetxattr(fd, opaqueXattr, b[:])
+	return err == nil && n == 1 && b[0] == 'y'
+}
+
+// usableXattr reports whether an image may set or carry an attribute: not overlayfs' own, which would reach into other
+// layers, and not labels of the host's security policy.
+func usableXattr(key string) bool {
+	switch {
+	case strings.HasPrefix(key, "trusted.overlay."), key == "security.selinux", key == "security.ima", key == "security.evm",
+		strings.HasPrefix(key, "security.apparmor"):
+		return false
+	}
+	return strings.HasPrefix(key, "user.") || strings.HasPrefix(key, "security.") || strings.HasPrefix(key, "trusted.") ||
+		key == "system.posix_acl_access" || key == "system.posix_acl_default"
+}
+
+// xattrPath names a file for the calls that know only paths.
+func xattrPath(dir int, name string) (string, bool) {
+	return "/proc/self/fd/" + strconv.Itoa(dir) + "/" + name, true
+}
+
+const errNoAttr = unix.ENODATA
