@@ -106,6 +106,7 @@ const (
 	ReasonManifestUnknown  Reason = "manifest-unknown"  // Args: repository, tag or digest
 	ReasonNoPlatform       Reason = "no-platform"       // no manifest for the platform; Args: platform
 	ReasonNameUnknown      Reason = "name-unknown"      // the registry has no such repository; Args: repository
+	ReasonOtherPlatform    Reason = "other-platform"    // the image is there for another platform; Args: its platform, the wanted one
 	ReasonAmbiguous        Reason = "ambiguous"         // an id prefix that fits several
 	ReasonDriverUnknown    Reason = "driver-unknown"    // Args: driver
 	ReasonOverlap          Reason = "overlap"           // Args: the requested pool, the pool it overlaps
