@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -32,8 +33,13 @@ func (s *Server) serve(rt httpx.Route) http.Handler {
 		err := s.call(ctx, rt, rec, r)
 		if err != nil && !rec.begun {
 			s.refuse(rec, r, err)
+			s.note(r, rec, err)
+			return
 		}
 		s.note(r, rec, err)
+		if err != nil && !rec.hijacked {
+			panic(http.ErrAbortHandler) // the client must not take what it got for the whole answer
+		}
 	})
 }
 
@@ -65,7 +71,7 @@ func (s *Server) call(ctx context.Context, rt httpx.Route, w http.ResponseWriter
 	if err != nil {
 		return err
 	}
-	if rt.Since != (translate.Version{}) && version.Before(rt.Since.Major, rt.Since.Minor) {
+	if version.Before(rt.Since.Major, rt.Since.Minor) {
 		return translate.NeedsVersion(rt.Method, rt.Pattern, rt.Since, version)
 	}
 	req, err := httpx.NewRequest(r, version, vars)
@@ -87,42 +93,45 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // note logs a request: never its query, headers or body, which may hold secrets.
 func (s *Server) note(r *http.Request, rec *recorder, err error) {
-	switch {
-	case err == nil:
-		s.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", rec.status)
-	case httpx.Status(err) >= http.StatusInternalServerError:
-		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", httpx.Status(err), "error", err)
-	default:
-		s.log.Debug("request refused", "method", r.Method, "path", r.URL.Path, "status", httpx.Status(err), "error", err)
+	level, text, attrs := slog.LevelDebug, "request", []slog.Attr{
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.status),
 	}
+	if err != nil {
+		text, attrs = "request failed", append(attrs, slog.Any("error", err))
+		if httpx.Status(err) >= http.StatusInternalServerError && !rec.hijacked && r.Context().Err() == nil {
+			level = slog.LevelError
+		}
+	}
+	s.log.LogAttrs(r.Context(), level, text, attrs...)
 }
 
 // recorder remembers whether and how an answer was begun.
 type recorder struct {
 	http.ResponseWriter
-	status int
-	begun  bool
+	status   int
+	begun    bool
+	hijacked bool
 }
 
-func (r *recorder) WriteHeader(status int) {
+func (r *recorder) begin(status int) {
 	if !r.begun {
 		r.begun, r.status = true, status
 	}
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.begin(status)
 	r.ResponseWriter.WriteHeader(status)
 }
 
 func (r *recorder) Write(p []byte) (int, error) {
-	if !r.begun {
-		r.begun, r.status = true, http.StatusOK
-	}
+	r.begin(http.StatusOK)
 	return r.ResponseWriter.Write(p)
 }
 
 // ReadFrom lets io.Copy use what the connection offers.
 func (r *recorder) ReadFrom(src io.Reader) (int64, error) {
-	if !r.begun {
-		r.begun, r.status = true, http.StatusOK
-	}
+	r.begin(http.StatusOK)
 	return io.Copy(r.ResponseWriter, src)
 }
 
@@ -130,9 +139,11 @@ func (r *recorder) ReadFrom(src io.Reader) (int64, error) {
 func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
 	if err == nil {
-		r.begun, r.status = true, http.StatusSwitchingProtocols
+		r.begin(http.StatusSwitchingProtocols)
+		r.hijacked = true
 	}
 	return conn, rw, err
 }
 
+// Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

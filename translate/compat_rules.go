@@ -101,11 +101,15 @@ var createRules = []rule[*creation]{
 			c.Healthcheck.StartInterval = 0
 		}
 		c.roNonRecursive = true
-		eachBind(c, func(o *mount.BindOptions) {
-			if o.ReadOnlyForceRecursive {
+		for _, m := range c.hc.Mounts {
+			if m.Type != mount.TypeBind || m.BindOptions == nil {
+				continue
+			}
+			if m.BindOptions.ReadOnlyForceRecursive {
 				c.refuse("BindOptions.ReadOnlyForceRecursive needs API v1.44 or newer")
 			}
-		})
+			m.BindOptions.ReadOnlyNonRecursive = m.ReadOnly // dockerd shows it
+		}
 		if len(c.net.EndpointsConfig) > 1 {
 			c.refuse("Container cannot be created with multiple network endpoints: %s",
 				strings.Join(slices.Sorted(maps.Keys(c.net.EndpointsConfig)), ", "))

@@ -336,3 +336,22 @@ func normalArch(arch, variant string) (string, string) {
 	}
 	return arch, variant
 }
+
+// CheckRef refuses the empty name of a container.
+func CheckRef(ref string) error {
+	if ref == "" {
+		return invalidf("invalid name or ID supplied: %q", ref)
+	}
+	return nil
+}
+
+// CheckStart refuses what a start request once could say and what it asks of checkpoints, which there are none of.
+func CheckStart(bodyLength int64, checkpoint string) error {
+	if bodyLength > 7 || bodyLength == -1 {
+		return invalidf("starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24")
+	}
+	if checkpoint != "" {
+		return invalidf("checkpoint is only supported in experimental mode")
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package translate
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/xcengine/xc/engine"
 )
@@ -110,6 +111,9 @@ var frames = map[string]frame{
 			return text, kind
 		}
 		return fmt.Sprintf("Cannot update container %s: %s", outer.ID, text), kind
+	},
+	"exec start": func(_, _ *engine.Error, text string, kind engine.Kind) (string, engine.Kind) {
+		return strings.Replace(text, taskLayers, execLayers, 1), kind
 	},
 	"start": func(outer, inner *engine.Error, text string, kind engine.Kind) (string, engine.Kind) {
 		switch inner.Resource {

@@ -230,12 +230,17 @@ var rows = []row{
 	}},
 }
 
-// notExecuted puts dockerd's layers before the reason why a program was not executed.
+// What dockerd's layers say before the reason why a program was not executed.
+const (
+	taskLayers = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
+	execLayers = "OCI runtime exec failed: exec failed: "
+)
+
 func notExecuted(why func(*engine.Error) string) func(*engine.Error) string {
 	return func(e *engine.Error) string {
-		layers := "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
+		layers := taskLayers
 		if e.Resource == engine.ResourceExec {
-			layers = "OCI runtime exec failed: exec failed: "
+			layers = execLayers
 		}
 		return layers + "unable to start container process: " + why(e) + ": unknown"
 	}

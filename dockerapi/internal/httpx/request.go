@@ -62,7 +62,8 @@ func (r *Request) BoolOr(key string, def bool) bool {
 	return r.Bool(key)
 }
 
-// Int reads a query key as a decimal number; nil when it is absent or empty.
+// Int reads a query key as a decimal number; nil when it is absent or empty. As dockerd does it leaves an error its kind,
+// which is Internal.
 func (r *Request) Int(key string) (*int, error) {
 	s := r.Param(key)
 	if s == "" {
@@ -70,7 +71,7 @@ func (r *Request) Int(key string) (*int, error) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return nil, invalid(err)
+		return nil, err
 	}
 	return &n, nil
 }

@@ -39,6 +39,11 @@ func Status(err error) int {
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
+	return EncodeJSON(w, v)
+}
+
+// EncodeJSON writes v as one line of an answer that has begun.
+func EncodeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
