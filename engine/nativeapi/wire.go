@@ -16,17 +16,17 @@ type Version struct {
 
 // Info answers GET /v1/info.
 type Info struct {
-	Version       string            `json:"version"`
-	StateDir      string            `json:"state_dir"`
-	StorageDriver string            `json:"storage_driver"`
-	Runtime       string            `json:"runtime"`
-	OSType        string            `json:"os_type"`
-	Architecture  string            `json:"architecture"`
-	Kernel        string            `json:"kernel"`
-	Firewall      string            `json:"firewall"`
-	Containers    map[string]int    `json:"containers"` // by state
-	Images        int               `json:"images"`
-	Warnings      []string          `json:"warnings"`
+	Version       string         `json:"version"`
+	StateDir      string         `json:"state_dir"`
+	StorageDriver string         `json:"storage_driver"`
+	Runtime       string         `json:"runtime"`
+	OSType        string         `json:"os_type"`
+	Architecture  string         `json:"architecture"`
+	Kernel        string         `json:"kernel"`
+	Firewall      string         `json:"firewall"`
+	Containers    map[string]int `json:"containers"` // by state
+	Images        int            `json:"images"`
+	Warnings      []string       `json:"warnings"`
 }
 
 // Error is the body of every answer that is not 2xx.
