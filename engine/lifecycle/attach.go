@@ -174,9 +174,12 @@ func (a *attached) replay(ctx context.Context, io engine.Stdio) error {
 	if err != nil {
 		return err
 	}
-	return a.service.LogReader.Read(ctx, file, q, nil, func(r engine.LogRecord) error {
-		return writeRecord(io, a.tty, r)
-	}, func() error { return nil })
+	records, err := a.service.LogReader.Open(file, q, nil)
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	return records.Read(ctx, func(r engine.LogRecord) error { return writeRecord(io, a.tty, r) }, nil)
 }
 
 func writeRecord(stdio engine.Stdio, tty bool, r engine.LogRecord) error {

@@ -122,6 +122,8 @@ type Volumes interface {
 	// CopyUp fills an empty volume with what stands at path in the mounted root. It happens at most once in a volume's life.
 	CopyUp(ctx context.Context, name, root, path string) error
 	Remove(ctx context.Context, name string, force bool) error
+	// Recover takes up the volumes that containers which kept running have mounted, and unmounts what others left.
+	Recover(ctx context.Context, running []engine.ContainerID) error
 }
 
 // Store keeps containers across restarts of the daemon. Each call is one transaction.
@@ -140,9 +142,15 @@ type Events interface {
 type LogReader interface {
 	// Check resolves and checks a container's log driver and its options. File.Path is set by the caller.
 	Check(spec engine.LogSpec, c engine.Container) (engine.LogFile, error)
-	// Read calls each for the records that q selects, oldest first. With q.Follow it waits for more when grew delivers,
-	// after calling flush, until grew is closed and everything was read.
-	Read(ctx context.Context, file engine.LogFile, q engine.LogQuery, grew <-chan struct{}, each func(engine.LogRecord) error, flush func() error) error
+	// Open accepts a request. With q.Follow, grew must deliver after each growth and be closed when no more comes.
+	Open(file engine.LogFile, q engine.LogQuery, grew <-chan struct{}) (LogRecords, error)
+}
+
+// LogRecords is an open log.
+type LogRecords interface {
+	// Read calls each for every record, oldest first; when following it calls flush before it waits for more. Read once.
+	Read(ctx context.Context, each func(engine.LogRecord) error, flush func() error) error
+	Close() error
 }
 
 // FileAccess reads and writes single paths of a root with its mounts.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -280,6 +281,15 @@ func (v *fakeVolumes) Remove(_ context.Context, name string, _ bool) error {
 	return nil
 }
 
+func (v *fakeVolumes) Recover(_ context.Context, running []engine.ContainerID) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	maps.DeleteFunc(v.mounted, func(m string, _ int) bool {
+		return !slices.ContainsFunc(running, func(id engine.ContainerID) bool { return strings.HasSuffix(m, " "+string(id)) })
+	})
+	return nil
+}
+
 func (v *fakeVolumes) leftovers() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -324,9 +334,14 @@ func (fakeLogs) Check(spec engine.LogSpec, _ engine.Container) (engine.LogFile, 
 	return engine.LogFile{Driver: spec.Driver}, nil
 }
 
-func (fakeLogs) Read(context.Context, engine.LogFile, engine.LogQuery, <-chan struct{}, func(engine.LogRecord) error, func() error) error {
-	return nil
+func (fakeLogs) Open(engine.LogFile, engine.LogQuery, <-chan struct{}) (lifecycle.LogRecords, error) {
+	return noRecords{}, nil
 }
+
+type noRecords struct{}
+
+func (noRecords) Read(context.Context, func(engine.LogRecord) error, func() error) error { return nil }
+func (noRecords) Close() error                                                           { return nil }
 
 // attach opens the streams and returns what was written to them when they end.
 func (w *world) attach(ref string, stdin io.Reader) func() string {

@@ -17,38 +17,35 @@ func (s *Service) Logs(ctx context.Context, ref string, q engine.LogQuery) (engi
 	if err != nil {
 		return nil, err
 	}
-	if file.Driver == "none" {
-		return nil, &engine.Error{Op: "logs", Kind: engine.NotImplemented, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonLogUnreadable}
-	}
-	l := &logStream{service: s, file: file, query: q, tty: c.Spec.Process.TTY, stop: func() {}}
-	l.query.Follow = false
-	if q.Follow && r != nil {
-		if l.grew, l.stop, err = r.shim.Logged(ctx); err != nil {
-			// The shim went just now; what it wrote is all there is.
-			l.stop = func() {}
-			return l, nil
+	l := &logStream{tty: c.Spec.Process.TTY, stop: func() {}}
+	follow := q.Follow
+	q.Follow = false
+	var grew <-chan struct{}
+	if follow && r != nil {
+		// When the shim went just now, what it wrote is all there is.
+		if g, stop, err := r.shim.Logged(ctx); err == nil {
+			grew, l.stop, q.Follow = g, stop, true
 		}
-		l.query.Follow = true
+	}
+	if l.LogRecords, err = s.LogReader.Open(file, q, grew); err != nil {
+		l.stop()
+		return nil, wrap("logs", c.Name, err)
 	}
 	return l, nil
 }
 
+// logStream is an accepted logs request.
 type logStream struct {
-	service *Service
-	file    engine.LogFile
-	query   engine.LogQuery
-	tty     bool
-	grew    <-chan struct{}
-	stop    func()
+	LogRecords
+	tty  bool
+	stop func()
 }
 
+// TTY reports whether the records came from a terminal.
 func (l *logStream) TTY() bool { return l.tty }
 
-func (l *logStream) Read(ctx context.Context, each func(engine.LogRecord) error, flush func() error) error {
-	return l.service.LogReader.Read(ctx, l.file, l.query, l.grew, each, flush)
-}
-
+// Close ends the request.
 func (l *logStream) Close() error {
 	l.stop()
-	return nil
+	return l.LogRecords.Close()
 }

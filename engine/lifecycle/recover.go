@@ -40,6 +40,13 @@ func (s *Service) Recover(ctx context.Context) error {
 	if err := s.recoverNetworks(ctx, adopted); err != nil {
 		return err
 	}
+	var running []engine.ContainerID
+	for u := range adopted {
+		running = append(running, u.snapshot().ID)
+	}
+	if err := s.Volumes.Recover(ctx, running); err != nil {
+		return err
+	}
 	for _, u := range units {
 		s.settle(ctx, u, adopted[u])
 	}
