@@ -19,6 +19,12 @@ type Segment struct {
 	EnableV6 bool
 }
 
+// BridgeName is the name of a managed network's interface unless the user chose one: "xc", four digits of the owner, "-", six
+// of the network. The kernels' limit is 15 bytes.
+func BridgeName(owner Owner, id NetworkID) string {
+	return "xc" + string(owner[:min(4, len(owner))]) + "-" + string(id[:min(6, len(id))])
+}
+
 // Wiring is everything that one container has of the network. It is complete in itself: what the container's sandbox has
 // beyond it is taken away.
 type Wiring struct {
