@@ -69,10 +69,12 @@ func TestKilledWriterLosesNothing(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.AfterFunc(time.Duration(10+rand.IntN(60))*time.Millisecond, func() { _ = cmd.Process.Kill() })
 		written := next
 		for s := bufio.NewScanner(out); s.Scan(); {
 			if n, err := strconv.Atoi(s.Text()); err == nil {
+				if written == next {
+					time.AfterFunc(time.Duration(rand.IntN(60))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+				}
 				written = n
 			}
 		}

@@ -29,30 +29,61 @@ type file struct {
 func (f *file) Close() error { return f.f.Close() }
 
 // openNewer opens the log's files that are newer than stop, oldest first; with a nil stop, all. It goes from the newest to
-// the oldest, the way files move, so that a rotation meanwhile hides none; one that is met again has moved on.
+// the oldest, the way files move, so that a rotation meanwhile hides none; one that is met again has moved on. Only what
+// became the newest since may be missing.
 func openNewer(spec engine.LogFile, stop *file) ([]*file, error) {
-	var newest []*file
+	var found []*file
+	passed := false // files that are newer than one before them may have been met
+	from := 0
 	for n := range max(spec.MaxFiles, 1) {
 		f, err := openNumber(spec.Path, n)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			closeAll(newest)
+			closeAll(found)
 			return nil, err
 		}
 		if stop != nil && same(stop, f) {
 			f.Close()
 			break
 		}
-		if slices.ContainsFunc(newest, func(o *file) bool { return same(o, f) }) {
+		if i := slices.IndexFunc(found, func(o *file) bool { return same(o, f) }); i >= 0 {
+			passed = passed || i < len(found)-1
 			f.Close()
 			continue
 		}
-		newest = append(newest, f)
+		if len(found) == 0 {
+			from = n
+		}
+		found = append(found, f)
 	}
-	slices.Reverse(newest)
-	return newest, nil
+	if passed || len(found) > 1 && moved(numbered(spec.Path, from), found[0]) && moved(numbered(spec.Path, from+1), found[0]) {
+		// There were two rotations or more meanwhile, so that the order they were met in says nothing.
+		slices.SortStableFunc(found, func(a, b *file) int { return b.startTime().Compare(a.startTime()) })
+	}
+	slices.Reverse(found)
+	return found, nil
+}
+
+// startTime is the first record's time; a file that has none yet is newer than all that have.
+func (f *file) startTime() time.Time {
+	var d decoder
+	var rec engine.LogRecord
+	line, err := f.first()
+	if err != nil || d.decode(line, &rec) != nil {
+		return time.Unix(1<<40, 0)
+	}
+	return rec.Time
+}
+
+// first returns the file's first line, also when it was written after the file was opened.
+func (f *file) first() ([]byte, error) {
+	l := &lines{r: &live{f: f.f}, buf: make([]byte, 1<<10)}
+	if f.zipped {
+		l.r = f.reader()
+	}
+	return l.next()
 }
 
 // same reports whether the older find b is a again: the same file, or the compressed form of it. No two files of a log
@@ -64,21 +95,18 @@ func same(a, b *file) bool {
 	if !b.zipped || a.zipped {
 		return false
 	}
-	first, err := (&lines{r: b.reader()}).next()
+	first, err := b.first()
 	if err != nil {
 		return false
 	}
-	its, err := (&lines{r: &live{f: a.f}}).next()
+	its, err := a.first()
 	return err == nil && bytes.Equal(first, its)
 }
 
 // openNumber opens the n-th rotated file, or the log itself for 0. The original is asked for first, since the writer removes
 // it last.
 func openNumber(path string, n int) (*file, error) {
-	name := path
-	if n > 0 {
-		name = jsonfile.Rotated(path, n)
-	}
+	name := numbered(path, n)
 	f, err := os.Open(name)
 	zipped := false
 	if errors.Is(err, fs.ErrNotExist) && n > 0 {
@@ -98,6 +126,13 @@ func openNumber(path string, n int) (*file, error) {
 		out.readHeader()
 	}
 	return out, nil
+}
+
+func numbered(path string, n int) string {
+	if n == 0 {
+		return path
+	}
+	return jsonfile.Rotated(path, n)
 }
 
 func inodeOf(st fs.FileInfo) uint64 {
@@ -156,7 +191,7 @@ func closeAll(files []*file) {
 	}
 }
 
-// moved reports whether the log at path is another file than f by now.
+// moved reports whether path is another file than f by now.
 func moved(path string, f *file) bool {
 	st, err := os.Stat(path)
 	return err != nil || inodeOf(st) != f.inode

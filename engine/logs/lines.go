@@ -52,11 +52,14 @@ func (l *lines) fill() error {
 		l.start, l.end = 0, l.end-l.start
 	}
 	if l.end == len(l.buf) {
-		if len(l.buf) >= maxRecord {
+		switch size := len(l.buf); {
+		case size == 0:
+			l.buf = make([]byte, readSize)
+		case size >= maxRecord:
 			l.over, l.end = true, 0
-		} else {
-			grown := make([]byte, max(2*len(l.buf), readSize))
-			copy(grown, l.buf[:l.end])
+		default:
+			grown := make([]byte, min(8*size, maxRecord))
+			copy(grown, l.buf)
 			l.buf = grown
 		}
 	}
