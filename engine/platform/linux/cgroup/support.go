@@ -7,11 +7,11 @@ import (
 
 // Support says which limits the host's hierarchies can hold.
 type Support struct {
-	Memory, Swap, Reservation, Swappiness, OOMKillDisable, KernelMemory bool
-	CPUShares, CPUQuota, CPURealtime, CPUSet, Pids, Freezer             bool
-	BlkioWeight, BlkioWeightDevice                                      bool
-	ReadBps, WriteBps, ReadIOps, WriteIOps                              bool
-	CPUs, Mems                                                          string // that a cpuset may name, as the kernel lists them
+	Memory, Swap, Reservation, Swappiness, OOMKillDisable   bool
+	CPUShares, CPUQuota, CPURealtime, CPUSet, Pids, Freezer bool
+	BlkioWeight, BlkioWeightDevice                          bool
+	ReadBps, WriteBps, ReadIOps, WriteIOps                  bool
+	CPUs, Mems                                              string // that a cpuset may name, as the kernel lists them
 }
 
 // Support looks at which files the hierarchies have. own is the group this process is in, in version 2, as the root group

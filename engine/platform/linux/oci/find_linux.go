@@ -1,0 +1,172 @@
+package oci
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// candidates are tried in this order: crun starts a process in a tenth of runc's time.
+var candidates = []string{"crun", "runc"}
+
+// programDirs are looked in beside PATH, which is short in some services.
+var programDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// trialTimeout bounds a trial.
+const trialTimeout = 30 * time.Second
+
+// find returns the first runtime that works on this host. Trials of earlier starts are believed as long as nothing changed
+// that they depend on; when none of them is good, all are made anew.
+func (r *Runtime) find(ctx context.Context) (program, error) {
+	names := candidates
+	if r.cfg.Runtime != "" {
+		names = []string{r.cfg.Runtime}
+	}
+	file := filepath.Join(r.cfg.StateDir, "oci-runtime.json")
+	known, err := readPrograms(file)
+	if err != nil {
+		return program{}, err
+	}
+	var problems []string
+	for _, believe := range []bool{true, false} {
+		problems = nil
+		for _, name := range names {
+			p, err := r.try(ctx, name, known, believe)
+			if err == nil && p.Problem == "" {
+				return p, known.write(file)
+			}
+			if ctx.Err() != nil {
+				return program{}, ctx.Err()
+			}
+			if err == nil {
+				err = errors.New(p.Problem)
+			}
+			problems = append(problems, fmt.Sprintf("%s: %v", name, err))
+		}
+	}
+	return program{}, fmt.Errorf("no OCI runtime works on this host (%s); install runc or crun (on Debian and Ubuntu: apt-get install runc)", strings.Join(problems, "; "))
+}
+
+// try finds out whether a runtime works. The error is of not finding it; one that was found and does not work has a Problem.
+func (r *Runtime) try(ctx context.Context, name string, known programs, believe bool) (program, error) {
+	path, err := lookProgram(name)
+	if err != nil {
+		return program{}, err
+	}
+	key, err := r.trialKey(path)
+	if err != nil {
+		return program{}, err
+	}
+	if p, ok := known[path]; ok && believe && p.Key == key {
+		return p, nil
+	}
+	p := program{Path: path, Key: key}
+	version, err := output(ctx, path, "--version")
+	if err != nil {
+		return program{}, err
+	}
+	p.Version, _, _ = strings.Cut(strings.TrimSpace(string(version)), "\n")
+	release, _, err := kernel()
+	if err != nil {
+		return program{}, err
+	}
+	if features, err := output(ctx, path, "features"); err == nil {
+		p.RecursiveRO = knowsRRO(features) && kernelAtLeast(release, 5, 12)
+	}
+	start := time.Now()
+	if err := r.trial(ctx, p); err != nil {
+		p.Problem = err.Error()
+	}
+	r.log.InfoContext(ctx, "tried an OCI runtime", "path", path, "version", p.Version, "took", time.Since(start), "problem", p.Problem)
+	known[path] = p
+	return p, nil
+}
+
+func lookProgram(name string) (string, error) {
+	if strings.Contains(name, "/") {
+		return exec.LookPath(name)
+	}
+	dirs := append(filepath.SplitList(os.Getenv("PATH")), programDirs...)
+	for _, dir := range slices.Compact(dirs) {
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil && filepath.IsAbs(path) {
+			return path, nil
+		}
+	}
+	return "", errors.New("it is not installed")
+}
+
+// trialKey is a text of everything that a trial's outcome depends on.
+func (r *Runtime) trialKey(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	release, machine, err := kernel()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("size %d, changed %d, kernel %s %s, capabilities %d, groups %s", info.Size(), info.ModTime().UnixNano(),
+		release, machine, len(r.host.capabilities), r.host.groups.Signature()), nil
+}
+
+// trial runs a container with everything that an ordinary one has: namespaces, limits, mounts, a filter.
+func (r *Runtime) trial(ctx context.Context, p program) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
+	defer cancel()
+	dir, err := os.MkdirTemp(r.cfg.StateDir, "oci-trial-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	t := *r
+	t.program = p
+	pids := int64(100)
+	spec := engine.SandboxSpec{
+		ID: engine.ContainerID(engine.NewID()), Dir: dir, Root: filepath.Join(dir, "root"), Args: []string{"--version"}, Init: true,
+		Spec: engine.Spec{Hostname: "trial", Resources: engine.Resources{Memory: 64 << 20, CPUShares: 512, PidsLimit: &pids}},
+	}
+	if err := os.Mkdir(spec.Root, 0o755); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.RemoveSandbox(ctx, spec.ID, dir)) }()
+	box, err := t.CreateSandbox(ctx, spec)
+	if err != nil {
+		return err
+	}
+	// Without the "--" that Launch would put before the program, docker-init takes the option for itself.
+	if err := t.writeConfig(spec, box, []string{initTarget, "--version"}); err != nil {
+		return err
+	}
+	_, err = output(ctx, p.Path, "--root", t.places.runtimeRoot(spec.ID), "run", "--bundle", bundle(dir), string(spec.ID))
+	return err
+}
+
+// output runs a host program and returns what it prints. The error of one that fails is the last line of its stderr.
+func output(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = []string{"PATH=" + defaultPath, "LC_ALL=C"}
+	cmd.WaitDelay = time.Second
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err == nil {
+		return out, nil
+	}
+	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+	if last := lines[len(lines)-1]; last != "" {
+		return nil, fmt.Errorf("%s: %s", filepath.Base(args[0]), last)
+	}
+	return nil, fmt.Errorf("%s: %w", filepath.Base(args[0]), err)
+}

@@ -1,0 +1,104 @@
+package oci
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// pinNetNS makes a network namespace with its loopback up and keeps it alive as a bind mount at path. One that is pinned
+// there already is kept.
+func pinNetNS(path string) error {
+	if isNamespace(path) {
+		return nil
+	}
+	if err := os.WriteFile(path, nil, 0o444); err != nil {
+		return err
+	}
+	// The namespace belongs to a thread. If that cannot go back, the goroutine ends without unlocking it and the Go
+	// runtime ends the thread.
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		back, err := onNewNetNS(path)
+		if back {
+			runtime.UnlockOSThread()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		return errors.Join(err, unpin(path))
+	}
+	return nil
+}
+
+// onNewNetNS works on the locked thread it is called on; back tells whether the thread is in its old namespace again.
+func onNewNetNS(path string) (back bool, err error) {
+	old, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return true, err
+	}
+	defer old.Close()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return true, fmt.Errorf("make a network namespace: %w", err)
+	}
+	err = loopbackUp()
+	if err == nil {
+		if err = unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, ""); err != nil {
+			err = fmt.Errorf("pin a network namespace at %s: %w", path, err)
+		}
+	}
+	return unix.Setns(int(old.Fd()), unix.CLONE_NEWNET) == nil, err
+}
+
+// loopbackUp brings up the loopback interface of the calling thread's namespace; the kernel gives it its addresses.
+func loopbackUp() error {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	lo.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	if err := unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo); err != nil {
+		return fmt.Errorf("bring the loopback interface up: %w", err)
+	}
+	return nil
+}
+
+// isNamespace reports whether a namespace is pinned at path.
+func isNamespace(path string) bool {
+	var s unix.Statfs_t
+	return unix.Statfs(path, &s) == nil && s.Type == unix.NSFS_MAGIC
+}
+
+// unpin takes a namespace's pin away, also a half-made one.
+func unpin(path string) error {
+	if err := unmount(path); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// unmount detaches whatever is mounted at path itself, however often.
+func unmount(path string) error {
+	for {
+		err := unix.Unmount(path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		switch {
+		case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
+			return nil
+		case err != nil:
+			return fmt.Errorf("unmount %s: %w", path, err)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package oci
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// Update implements lifecycle.Runtime. It goes through the OCI runtime, which knows in which order limits are written.
+func (r *Runtime) Update(ctx context.Context, id engine.ContainerID, res engine.Resources) error {
+	if _, err := r.running("update", id); err != nil {
+		return err
+	}
+	possible, _ := honour(res, r.host.limits)
+	if errs := checkResources(possible, r.host); len(errs) > 0 {
+		return &engine.Error{Op: "update", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: string(id), Err: errors.Join(errs...)}
+	}
+	limits, err := resources(possible, blockDevice)
+	if err != nil {
+		return failed("update", id, err)
+	}
+	b, err := json.Marshal(limits)
+	if err != nil {
+		return failed("update", id, err)
+	}
+	file := filepath.Join(r.places.sandbox(id), "update.json")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		return failed("update", id, err)
+	}
+	_, err = output(ctx, r.program.Path, "--root", r.places.runtimeRoot(id), "update", "--resources", file, string(id))
+	return failed("update", id, errors.Join(err, os.Remove(file)))
+}
