@@ -1,0 +1,375 @@
+package netlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/undo"
+)
+
+// Attach converges what a container's network namespace has to the wiring.
+func (p *Plumber) Attach(ctx context.Context, w engine.Wiring) ([]engine.Plug, error) {
+	if w.Sandbox.NetNS == "" {
+		if len(w.Plugs) == 0 {
+			return nil, nil
+		}
+		return nil, &engine.Error{
+			Op: "attach", Kind: engine.NotImplemented, Resource: engine.ResourceContainer, ID: string(w.Container),
+			Reason: engine.ReasonUnsupported, Args: []string{"addresses on the host's network stack", "linux"},
+		}
+	}
+	var undone undo.Stack
+	made, err := p.attach(w, &undone)
+	if err != nil {
+		return nil, fail("attach", engine.ResourceContainer, string(w.Container), errors.Join(err, undone.Run(ctx)))
+	}
+	return made, nil
+}
+
+func (p *Plumber) attach(w engine.Wiring, undone *undo.Stack) ([]engine.Plug, error) {
+	ns, err := os.Open(w.Sandbox.NetNS)
+	if err != nil {
+		return nil, err
+	}
+	defer ns.Close()
+	var made []engine.Plug
+	err = within(ns, func() error {
+		in, err := openInside(ns)
+		if err != nil {
+			return err
+		}
+		defer in.close()
+		made, err = p.converge(in, w, undone)
+		return err
+	})
+	return made, err
+}
+
+// within runs f on a thread that is in the network namespace. A thread that cannot come back is given up.
+func within(ns *os.File, f func() error) error {
+	back := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		home, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			runtime.UnlockOSThread()
+			back <- err
+			return
+		}
+		defer home.Close()
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			runtime.UnlockOSThread()
+			back <- fmt.Errorf("enter network namespace %s: %w", ns.Name(), err)
+			return
+		}
+		err = f()
+		if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
+		back <- err
+	}()
+	return <-back
+}
+
+// inside is a container's network namespace. It is used on a thread that is in it.
+type inside struct {
+	ns     *os.File
+	handle *netlink.Handle
+	send   *requester
+	lo     netlink.Link
+	ours   map[engine.NetworkID]netlink.Link // by the network's first 12 digits
+	names  map[string]bool
+}
+
+func openInside(ns *os.File) (*inside, error) {
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, err
+	}
+	send, err := newRequester()
+	if err != nil {
+		handle.Close()
+		return nil, err
+	}
+	in := &inside{ns: ns, handle: handle, send: send, ours: make(map[engine.NetworkID]netlink.Link), names: make(map[string]bool)}
+	if err := in.look(); err != nil {
+		in.close()
+		return nil, err
+	}
+	return in, nil
+}
+
+func (in *inside) close() {
+	in.send.close()
+	in.handle.Close()
+}
+
+func (in *inside) look() error {
+	links, err := in.handle.LinkList()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		a := l.Attrs()
+		in.names[a.Name] = true
+		if a.Flags&net.FlagLoopback != 0 {
+			in.lo = l
+		}
+		if n, ok := parseInside(a.Alias); ok {
+			in.ours[n] = l
+		}
+	}
+	return nil
+}
+
+func (p *Plumber) converge(in *inside, w engine.Wiring, undone *undo.Stack) ([]engine.Plug, error) {
+	if in.lo != nil && in.lo.Attrs().Flags&net.FlagUp == 0 {
+		if err := in.handle.LinkSetUp(in.lo); err != nil {
+			return nil, fmt.Errorf("bring up the loopback interface: %w", err)
+		}
+	}
+	if err := p.unplugOthers(in, w); err != nil {
+		return nil, err
+	}
+	made := make([]engine.Plug, 0, len(w.Plugs))
+	for _, plug := range w.Plugs {
+		plug.Container = w.Container
+		got, err := p.plug(in, plug, undone)
+		if err != nil {
+			return nil, fmt.Errorf("network %s: %w", plug.Network.Short(), err)
+		}
+		made = append(made, got)
+	}
+	if err := in.route(made); err != nil {
+		return nil, err
+	}
+	return made, nil
+}
+
+// unplugOthers deletes what the container has beyond the wiring. The end inside takes the host's end along.
+func (p *Plumber) unplugOthers(in *inside, w engine.Wiring) error {
+	for network, link := range in.ours {
+		if slices.ContainsFunc(w.Plugs, func(plug engine.Plug) bool { return plug.Network.Short() == string(network) }) {
+			continue
+		}
+		if err := in.handle.LinkDel(link); err != nil && !isNotFound(err) {
+			return fmt.Errorf("remove %s: %w", link.Attrs().Name, err)
+		}
+		delete(in.ours, network)
+		delete(in.names, link.Attrs().Name)
+	}
+	return nil
+}
+
+// plug makes one plug, or corrects one that is there.
+func (p *Plumber) plug(in *inside, want engine.Plug, undone *undo.Stack) (engine.Plug, error) {
+	link := in.ours[engine.NetworkID(want.Network.Short())]
+	if link != nil {
+		return p.correct(in, link, want)
+	}
+	bridge, err := p.host.LinkByName(want.Bridge)
+	if err != nil {
+		return engine.Plug{}, fmt.Errorf("bridge %s: %w", want.Bridge, err)
+	}
+	got := want
+	got.Host = randomName(pairPrefix, p.owner)
+	got.Interface = in.free(want.Interface)
+	undone.Push("pair "+got.Host, func(ctx context.Context) error { return p.Detach(ctx, []engine.Plug{got}) })
+	if link, err = p.pair(in, bridge, got); err != nil {
+		return engine.Plug{}, err
+	}
+	if got.MAC == "" {
+		got.MAC = link.Attrs().HardwareAddr.String()
+	}
+	return got, in.bringUp(link, got)
+}
+
+// free is the wanted name, or if it is taken the first free one of its kind.
+func (in *inside) free(want string) string {
+	if !in.names[want] {
+		in.names[want] = true
+		return want
+	}
+	prefix := want
+	for prefix != "" && prefix[len(prefix)-1] >= '0' && prefix[len(prefix)-1] <= '9' {
+		prefix = prefix[:len(prefix)-1]
+	}
+	for i := 0; ; i++ {
+		if name := fmt.Sprint(prefix, i); !in.names[name] {
+			in.names[name] = true
+			return name
+		}
+	}
+}
+
+// pair makes both ends and marks them.
+func (p *Plumber) pair(in *inside, bridge netlink.Link, plug engine.Plug) (netlink.Link, error) {
+	mtu := plug.MTU
+	if mtu == 0 && bridge.Attrs().MTU != defaultMTU {
+		mtu = bridge.Attrs().MTU
+	}
+	mac, err := parseMAC(plug.MAC)
+	if err != nil {
+		return nil, err
+	}
+	err = p.send.makePair(pair{host: plug.Host, bridge: bridge.Attrs().Index, inside: plug.Interface, netns: int(in.ns.Fd()), mac: mac, mtu: mtu})
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", plug.Interface, err)
+	}
+	err = p.send.setPort(plug.Host, pairMark(p.owner, plug.Container, plug.Network), port{hairpin: hairpinNeeded(), isolated: plug.Isolated})
+	if err != nil {
+		return nil, fmt.Errorf("set up %s: %w", plug.Host, err)
+	}
+	link, err := in.handle.LinkByName(plug.Interface)
+	if err != nil {
+		return nil, err
+	}
+	return link, in.send.link(unix.RTM_NEWLINK, 0, nameAttr(plug.Interface), attr(unix.IFLA_IFALIAS, []byte(insideMark(plug.Network))))
+}
+
+const defaultMTU = 1500 // of Ethernet, and so of a new pair
+
+func parseMAC(s string) ([]byte, error) {
+	if s == "" {
+		return nil, nil
+	}
+	return net.ParseMAC(s)
+}
+
+// bringUp gives a new interface its parameters and addresses and brings it up.
+func (in *inside) bringUp(link netlink.Link, plug engine.Plug) error {
+	has6 := slices.ContainsFunc(plug.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() })
+	if err := setInside(plug.Interface, has6, plug.Sysctls); err != nil {
+		return err
+	}
+	for _, a := range plug.Addrs {
+		if err := in.handle.AddrAdd(link, kernelAddr(a)); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("add address %s: %w", a, err)
+		}
+	}
+	if err := in.handle.LinkSetUp(link); err != nil {
+		return fmt.Errorf("bring up %s: %w", plug.Interface, err)
+	}
+	return nil
+}
+
+// correct brings a plug that is there to what is wanted: addresses added, up.
+func (p *Plumber) correct(in *inside, link netlink.Link, want engine.Plug) (engine.Plug, error) {
+	a := link.Attrs()
+	got := want
+	got.Interface, got.MAC = a.Name, a.HardwareAddr.String()
+	peer, err := p.host.LinkByIndex(a.ParentIndex)
+	if err != nil {
+		return engine.Plug{}, fmt.Errorf("host's end of %s: %w", a.Name, err)
+	}
+	got.Host = peer.Attrs().Name
+	if err := p.correctPort(peer, want); err != nil {
+		return engine.Plug{}, err
+	}
+	for _, addr := range want.Addrs {
+		if err := in.handle.AddrAdd(link, kernelAddr(addr)); err != nil && !errors.Is(err, unix.EEXIST) {
+			return engine.Plug{}, fmt.Errorf("add address %s: %w", addr, err)
+		}
+	}
+	if a.Flags&net.FlagUp == 0 {
+		return got, in.handle.LinkSetUp(link)
+	}
+	return got, nil
+}
+
+func (p *Plumber) correctPort(peer netlink.Link, want engine.Plug) error {
+	bridge, err := p.host.LinkByName(want.Bridge)
+	if err != nil {
+		return fmt.Errorf("bridge %s: %w", want.Bridge, err)
+	}
+	if peer.Attrs().MasterIndex == bridge.Attrs().Index {
+		return nil
+	}
+	if err := p.host.LinkSetMasterByIndex(peer, bridge.Attrs().Index); err != nil {
+		return fmt.Errorf("join %s to %s: %w", peer.Attrs().Name, want.Bridge, err)
+	}
+	return p.send.setPort(peer.Attrs().Name, pairMark(p.owner, want.Container, want.Network), port{hairpin: hairpinNeeded(), isolated: want.Isolated})
+}
+
+// route makes the wanted default routes the only ones that lead through our interfaces.
+func (in *inside) route(plugs []engine.Plug) error {
+	index := make(map[int]engine.Plug)
+	for _, plug := range plugs {
+		link, err := in.handle.LinkByName(plug.Interface)
+		if err != nil {
+			return err
+		}
+		index[link.Attrs().Index] = plug
+	}
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		if err := in.routeFamily(family, index); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *inside) routeFamily(family int, plugs map[int]engine.Plug) error {
+	gateway := func(p engine.Plug) netip.Addr {
+		if family == netlink.FAMILY_V4 {
+			return p.Gateway4
+		}
+		return p.Gateway6
+	}
+	present, err := in.handle.RouteListFiltered(family, &netlink.Route{}, netlink.RT_FILTER_DST)
+	if err != nil {
+		return err
+	}
+	there := make(map[int]bool)
+	for _, r := range present {
+		plug, ours := plugs[r.LinkIndex]
+		gw, _ := netip.AddrFromSlice(r.Gw)
+		switch {
+		case !ours:
+		case gw.Unmap() == gateway(plug):
+			there[r.LinkIndex] = true
+		default:
+			if err := in.handle.RouteDel(&r); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("remove default route by %s: %w", gw, err)
+			}
+		}
+	}
+	for i, plug := range plugs {
+		gw := gateway(plug)
+		if !gw.IsValid() || there[i] {
+			continue
+		}
+		r := &netlink.Route{LinkIndex: i, Gw: gw.AsSlice(), Protocol: unix.RTPROT_BOOT}
+		if err := in.handle.RouteReplace(r); err != nil {
+			return fmt.Errorf("set default route by %s: %w", gw, err)
+		}
+	}
+	return nil
+}
+
+// Detach takes pairs out of use at once. They are deleted a moment later.
+func (p *Plumber) Detach(_ context.Context, plugs []engine.Plug) error {
+	var errs []error
+	for _, plug := range plugs {
+		if plug.Host == "" {
+			continue
+		}
+		err := p.send.kill(plug.Host, p.dead.group)
+		if err != nil && !isNotFound(err) {
+			errs = append(errs, fail("detach", engine.ResourceContainer, string(plug.Container), fmt.Errorf("%s: %w", plug.Host, err)))
+			continue
+		}
+		p.dead.later()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,145 @@
+package netlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// Plumber is the networks service's driver for interfaces. It works in the network namespace in which New was called.
+type Plumber struct {
+	owner engine.Owner
+	log   *slog.Logger
+	host  *netlink.Handle
+	send  *requester // for what netlink.Handle has no one request
+	dead  *burial
+}
+
+// New returns the plumber of an owner. It changes nothing. Close ends it.
+func New(owner engine.Owner, log *slog.Logger) (*Plumber, error) {
+	host, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("reach the kernel's network (netlink): %w", err)
+	}
+	send, err := newRequester()
+	if err != nil {
+		host.Close()
+		return nil, fmt.Errorf("reach the kernel's network (netlink): %w", err)
+	}
+	return &Plumber{owner: owner, log: log, host: host, send: send, dead: newBurial(send, deadGroup(owner), log)}, nil
+}
+
+// Close deletes what waits for it and gives up the plumber's socket. What was made stays.
+func (p *Plumber) Close() {
+	p.dead.flush()
+	p.send.close()
+	p.host.Close()
+}
+
+// Inventory lists the bridges and pairs that carry the owner's mark or name.
+func (p *Plumber) Inventory(context.Context) (engine.PlugInventory, error) {
+	p.dead.flush()
+	links, err := p.links()
+	if err != nil {
+		return engine.PlugInventory{}, err
+	}
+	bridges := make(map[int]string) // by index
+	for _, l := range links {
+		if l.Type() == "bridge" {
+			bridges[l.Attrs().Index] = l.Attrs().Name
+		}
+	}
+	var inv engine.PlugInventory
+	for _, l := range links {
+		a := l.Attrs()
+		m, ok := parseMark(a.Alias, p.owner)
+		switch {
+		case !ok && (a.Alias != "" || !oursByName(a.Name, p.owner)):
+		case l.Type() == "bridge":
+			inv.Segments = append(inv.Segments, engine.Segment{Network: m.network, Managed: true, Bridge: a.Name})
+		default:
+			inv.Plugs = append(inv.Plugs, engine.Plug{Container: m.container, Network: m.network, Bridge: bridges[a.MasterIndex], Host: a.Name})
+		}
+	}
+	return inv, nil
+}
+
+// links is every interface of the host. A list that changed while it was read is read again.
+func (p *Plumber) links() ([]netlink.Link, error) {
+	const attempts = 5
+	var err error
+	for range attempts {
+		var all []netlink.Link
+		all, err = p.host.LinkList()
+		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+	return nil, err
+}
+
+// Occupied lists the host's addresses and routes. Of the dead, and of link-local ones that every interface has, there are none.
+func (p *Plumber) Occupied(context.Context) ([]netip.Prefix, error) {
+	links, err := p.links()
+	if err != nil {
+		return nil, err
+	}
+	dead := make(map[int]bool)
+	for _, l := range links {
+		dead[l.Attrs().Index] = l.Attrs().Group == deadGroup(p.owner)
+	}
+	addrs, err := p.host.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, err
+	}
+	routes, err := p.host.RouteList(nil, netlink.FAMILY_ALL)
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, err
+	}
+	var all []netip.Prefix
+	for _, a := range addrs {
+		if pre, ok := toPrefix(a.IPNet); ok && !dead[a.LinkIndex] {
+			all = append(all, pre.Masked())
+		}
+	}
+	for _, r := range routes {
+		if pre, ok := toPrefix(r.Dst); ok && pre.Bits() > 0 && !dead[r.LinkIndex] {
+			all = append(all, pre.Masked())
+		}
+	}
+	return distinct(all), nil
+}
+
+// Cleanup removes every bridge and pair of the owner.
+func (p *Plumber) Cleanup(ctx context.Context) error {
+	inv, err := p.Inventory(ctx)
+	if err != nil {
+		return err
+	}
+	errs := []error{p.Detach(ctx, inv.Plugs)}
+	for _, s := range inv.Segments {
+		errs = append(errs, p.RemoveNetwork(ctx, s))
+	}
+	p.dead.flush()
+	return errors.Join(errs...)
+}
+
+func fail(op string, resource engine.Resource, id string, err error) error {
+	kind := engine.Internal
+	if isNotFound(err) {
+		kind = engine.NotFound
+	}
+	return &engine.Error{Op: op, Kind: kind, Resource: resource, ID: id, Err: err}
+}
+
+func isNotFound(err error) bool {
+	var gone netlink.LinkNotFoundError
+	return errors.As(err, &gone) || errors.Is(err, unix.ENODEV)
+}
