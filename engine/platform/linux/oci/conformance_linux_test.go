@@ -49,8 +49,12 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			// One state directory keeps the trial's outcome for all of the suite's.
 			tried := t.TempDir()
-			if _, err := oci.New(t.Context(), config(t, name, init, tried, "00000000")); err != nil {
+			first, err := oci.New(t.Context(), config(t, name, init, tried, engine.Owner(engine.NewID()[:8])))
+			if err != nil {
 				t.Skipf("%s cannot be tested here: %v", name, err)
+			}
+			if err := first.Close(); err != nil {
+				t.Error(err)
 			}
 			runtimetest.Run(t, runtimetest.Platform{
 				Image: engine.Platform{OS: "linux", Architecture: runtime.GOARCH},

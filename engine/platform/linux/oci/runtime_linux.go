@@ -39,7 +39,7 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 		}
 	}
 	if r.program, err = r.find(ctx); err != nil {
-		return nil, &engine.Error{Op: "open runtime", Kind: engine.Unavailable, Err: err}
+		return nil, &engine.Error{Op: "open runtime", Kind: engine.Unavailable, Err: errors.Join(err, r.Close())}
 	}
 	r.host.recursiveRO = r.program.RecursiveRO
 	if r.about, err = describe(r.host, r.program); err != nil {
