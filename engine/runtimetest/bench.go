@@ -19,33 +19,34 @@ import (
 // patience bounds every wait for something that should happen at once.
 const patience = 20 * time.Second
 
-// bench is one test's daemon: a runtime on a state directory of its own.
-type bench struct {
+// Bench is one test's daemon: a runtime on a state directory of its own.
+type Bench struct {
+	Runtime lifecycle.Runtime
+
 	t       *testing.T
 	p       Platform
 	program string
 	state   string
 	owner   engine.Owner
-	runtime lifecycle.Runtime
 }
 
-func newBench(t *testing.T, p Platform, program string) *bench {
+func newBench(t *testing.T, p Platform, program string) *Bench {
 	t.Helper()
-	b := &bench{t: t, p: p, program: program, state: t.TempDir(), owner: engine.Owner(engine.NewID()[:8])}
-	b.runtime = p.Open(t, b.state, b.owner)
+	b := &Bench{t: t, p: p, program: program, state: t.TempDir(), owner: engine.Owner(engine.NewID()[:8])}
+	b.Runtime = p.Open(t, b.state, b.owner)
 	t.Cleanup(b.checkEmpty)
 	return b
 }
 
 // checkEmpty is every test's end: nothing is left in the kernel.
-func (b *bench) checkEmpty() {
-	left, err := b.runtime.Sandboxes(context.Background())
+func (b *Bench) checkEmpty() {
+	left, err := b.Runtime.Sandboxes(context.Background())
 	if err != nil {
 		b.t.Error(err)
 	}
 	for _, id := range left {
 		b.t.Errorf("a sandbox is left: %s", id)
-		b.runtime.RemoveSandbox(context.Background(), id, b.dir(id)) //nolint:errcheck // the test has failed
+		b.Runtime.RemoveSandbox(context.Background(), id, b.dir(id)) //nolint:errcheck // the test has failed
 	}
 	if b.p.Leftovers != nil {
 		for _, l := range b.p.Leftovers(b.t, b.state, b.owner) {
@@ -54,12 +55,12 @@ func (b *bench) checkEmpty() {
 	}
 }
 
-func (b *bench) dir(id engine.ContainerID) string {
+func (b *Bench) dir(id engine.ContainerID) string {
 	return filepath.Join(b.state, "containers", string(id))
 }
 
-// spec describes a container that runs args, in a root of its own.
-func (b *bench) spec(args ...string) engine.SandboxSpec {
+// Describe asks for a container that runs args, in a root of its own.
+func (b *Bench) Describe(args ...string) engine.SandboxSpec {
 	b.t.Helper()
 	id := engine.ContainerID(engine.NewID())
 	dir := b.dir(id)
@@ -74,39 +75,42 @@ func (b *bench) spec(args ...string) engine.SandboxSpec {
 	}
 }
 
-// container is a sandbox with its supervisor.
-type container struct {
-	*bench
-	spec engine.SandboxSpec
-	box  engine.Sandbox
-	rpc  *rpc.Client
-	end  func()
-	main *process
+// Container is a sandbox with its supervisor.
+type Container struct {
+	*Bench
+	// Spec may be changed before Launch, where the platform lets it.
+	Spec engine.SandboxSpec
+	Box  engine.Sandbox
+	Main *Process // set by Launch
+
+	rpc *rpc.Client
+	end func()
 }
 
-// process is a started program, main or exec.
-type process struct {
-	c                     *container
-	pid                   int
+// Process is a started program, main or exec.
+type Process struct {
+	Pid int
+
+	c                     *Container
 	stdin, stdout, stderr string // files
 }
 
-// create makes the sandbox and a supervisor; both end with the test.
-func (b *bench) create(spec engine.SandboxSpec) *container {
+// Create makes the sandbox and a supervisor; both end with the test.
+func (b *Bench) Create(spec engine.SandboxSpec) *Container {
 	b.t.Helper()
-	c := &container{bench: b, spec: spec}
-	b.t.Cleanup(c.remove)
-	box, err := b.runtime.CreateSandbox(b.t.Context(), spec)
+	c := &Container{Bench: b, Spec: spec}
+	b.t.Cleanup(c.Remove)
+	box, err := b.Runtime.CreateSandbox(b.t.Context(), spec)
 	if err != nil {
 		b.t.Fatalf("create sandbox: %v", err)
 	}
-	c.box = box
+	c.Box = box
 	c.supervise()
 	return c
 }
 
 // supervise starts a supervisor.
-func (c *container) supervise() {
+func (c *Container) supervise() {
 	c.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -137,51 +141,51 @@ func (c *container) supervise() {
 	c.t.Cleanup(c.end)
 }
 
-// run creates a container and starts main.
-func (b *bench) run(spec engine.SandboxSpec) *container {
+// Run creates a container and starts main.
+func (b *Bench) Run(spec engine.SandboxSpec) *Container {
 	b.t.Helper()
-	c := b.create(spec)
-	if err := c.launch(); err != nil {
+	c := b.Create(spec)
+	if err := c.Launch(); err != nil {
 		b.t.Fatalf("start %q: %v", spec.Args, err)
 	}
 	return c
 }
 
-// launch starts main.
-func (c *container) launch() error {
+// Launch starts main.
+func (c *Container) Launch() error {
 	c.t.Helper()
-	l, err := c.runtime.Launch(c.t.Context(), c.spec, c.box)
+	l, err := c.Runtime.Launch(c.t.Context(), c.Spec, c.Box)
 	if err != nil {
 		return err
 	}
-	c.main, err = c.start("", l)
+	c.Main, err = c.start("", l)
 	return err
 }
 
-// exec starts a further process.
-func (c *container) exec(e engine.ExecSpec) (*process, error) {
+// Exec starts a further process.
+func (c *Container) Exec(e engine.ExecSpec) (*Process, error) {
 	c.t.Helper()
 	id := engine.ExecID(engine.NewID())
-	l, err := c.runtime.LaunchExec(c.t.Context(), c.spec, c.box, id, e)
+	l, err := c.Runtime.LaunchExec(c.t.Context(), c.Spec, c.Box, id, e)
 	if err != nil {
 		return nil, err
 	}
 	return c.start(id, l)
 }
 
-// mustExec runs a further process to its end and returns what it wrote.
-func (c *container) mustExec(args ...string) string {
+// MustExec runs a further process to its end and returns what it wrote.
+func (c *Container) MustExec(args ...string) string {
 	c.t.Helper()
-	p, err := c.exec(engine.ExecSpec{Process: engine.ProcessSpec{Cmd: args}})
+	p, err := c.Exec(engine.ExecSpec{Process: engine.ProcessSpec{Cmd: args}})
 	if err != nil {
 		c.t.Fatalf("exec %q: %v", args, err)
 	}
-	return p.wait(0)
+	return p.Wait(0)
 }
 
-func (c *container) start(id engine.ExecID, l engine.Launch) (*process, error) {
+func (c *Container) start(id engine.ExecID, l engine.Launch) (*Process, error) {
 	c.t.Helper()
-	p := &process{c: c}
+	p := &Process{c: c}
 	for _, f := range []*string{&p.stdin, &p.stdout, &p.stderr} {
 		file, err := os.CreateTemp(c.state, "stream-")
 		if err != nil {
@@ -199,48 +203,51 @@ func (c *container) start(id engine.ExecID, l engine.Launch) (*process, error) {
 	if err := c.rpc.Call("Supervisor.Start", StartCall{id, l, p.stdin, p.stdout, p.stderr}, &reply); err != nil {
 		c.t.Fatalf("supervisor: %v", err)
 	}
-	p.pid = reply.Pid
+	p.Pid = reply.Pid
 	return p, reply.Error.err()
 }
 
-// remove removes the sandbox.
-func (c *container) remove() {
+// Remove removes the sandbox.
+func (c *Container) Remove() {
 	c.t.Helper()
-	if err := c.runtime.RemoveSandbox(context.Background(), c.spec.ID, c.spec.Dir); err != nil {
+	if err := c.Runtime.RemoveSandbox(context.Background(), c.Spec.ID, c.Spec.Dir); err != nil {
 		c.t.Errorf("remove sandbox: %v", err)
 	}
 }
 
-// status waits for a process's end.
-func (p *process) status() engine.ExitStatus {
+// Status waits for a process's end.
+func (p *Process) Status() engine.ExitStatus {
 	p.c.t.Helper()
 	var s engine.ExitStatus
-	call := p.c.rpc.Go("Supervisor.Wait", p.pid, &s, nil)
+	call := p.c.rpc.Go("Supervisor.Wait", p.Pid, &s, nil)
 	select {
 	case <-call.Done:
 		if call.Error != nil {
 			p.c.t.Fatalf("wait: %v", call.Error)
 		}
 	case <-time.After(patience):
-		p.c.t.Fatalf("the process %d does not end", p.pid)
+		p.c.t.Fatalf("the process %d does not end", p.Pid)
 	}
 	return s
 }
 
-// wait checks a process's exit code and returns what it wrote to stdout.
-func (p *process) wait(code int) string {
+// Wait waits for a process's end, checks a process's exit code and returns what it wrote to stdout.
+func (p *Process) Wait(code int) string {
 	p.c.t.Helper()
-	s := p.status()
+	s := p.Status()
 	if s.Code != code {
-		p.c.t.Errorf("exit code %d, want %d; stdout %q, stderr %q", s.Code, code, p.out(), p.err())
+		p.c.t.Errorf("exit code %d, want %d; stdout %q, stderr %q", s.Code, code, p.Stdout(), p.Stderr())
 	}
-	return p.out()
+	return p.Stdout()
 }
 
-func (p *process) out() string { return p.read(p.stdout) }
-func (p *process) err() string { return p.read(p.stderr) }
+// Stdout is what the process wrote to stdout, or to its terminal with plain line ends, up to now.
+func (p *Process) Stdout() string { return p.read(p.stdout) }
 
-func (p *process) read(file string) string {
+// Stderr is what the process wrote to stderr up to now.
+func (p *Process) Stderr() string { return p.read(p.stderr) }
+
+func (p *Process) read(file string) string {
 	p.c.t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -249,30 +256,32 @@ func (p *process) read(file string) string {
 	return string(bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")))
 }
 
-func (p *process) signal(n int) {
+// Signal sends a signal by its number.
+func (p *Process) Signal(n int) {
 	p.c.t.Helper()
 	var none int
-	if err := p.c.rpc.Call("Supervisor.Signal", SignalCall{p.pid, n}, &none); err != nil {
+	if err := p.c.rpc.Call("Supervisor.Signal", SignalCall{p.Pid, n}, &none); err != nil {
 		p.c.t.Fatalf("signal %d: %v", n, err)
 	}
 }
 
-func (p *process) terminal(rows, cols uint16, text string) {
+// Terminal sets the size of the process's terminal, unless it is zero, and types a text.
+func (p *Process) Terminal(rows, cols uint16, text string) {
 	p.c.t.Helper()
 	var none int
-	if err := p.c.rpc.Call("Supervisor.Terminal", TerminalCall{p.pid, rows, cols, text}, &none); err != nil {
+	if err := p.c.rpc.Call("Supervisor.Terminal", TerminalCall{p.Pid, rows, cols, text}, &none); err != nil {
 		p.c.t.Fatalf("terminal: %v", err)
 	}
 }
 
-// shows waits until stdout holds a text.
-func (p *process) shows(text string) {
+// Shows waits until stdout holds a text.
+func (p *Process) Shows(text string) {
 	p.c.t.Helper()
-	p.c.eventually("stdout shows "+text, func() bool { return strings.Contains(p.out(), text) })
+	p.c.Eventually("stdout shows "+text, func() bool { return strings.Contains(p.Stdout(), text) })
 }
 
-// eventually waits for something that another process brings about.
-func (b *bench) eventually(what string, holds func() bool) {
+// Eventually waits for something that another process brings about.
+func (b *Bench) Eventually(what string, holds func() bool) {
 	b.t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {

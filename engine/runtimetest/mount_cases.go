@@ -9,8 +9,8 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
-// hostDir makes a directory of the host with one file, "there".
-func (b *bench) hostDir(name string) string {
+// HostDir makes a directory of the host with one file, "there".
+func (b *Bench) HostDir(name string) string {
 	b.t.Helper()
 	dir := filepath.Join(b.state, "host", name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -22,16 +22,16 @@ func (b *bench) hostDir(name string) string {
 	return dir
 }
 
-func testBinds(t *testing.T, b *bench) {
-	outer, inner, locked := b.hostDir("outer"), b.hostDir("inner"), b.hostDir("locked")
-	spec := b.spec("sh", "-c", "cat /m/there /m/in/there /locked/there /file; write /m/new by container; write /locked/new no || echo locked")
+func testBinds(t *testing.T, b *Bench) {
+	outer, inner, locked := b.HostDir("outer"), b.HostDir("inner"), b.HostDir("locked")
+	spec := b.Describe("sh", "-c", "cat /m/there /m/in/there /locked/there /file; write /m/new by container; write /locked/new no || echo locked")
 	spec.Mounts = []engine.Mount{
 		{Kind: engine.MountBind, Source: inner, Target: "/m/in"},
 		{Kind: engine.MountVolume, Source: outer, Target: "/m"},
 		{Kind: engine.MountBind, Source: locked, Target: "/locked", ReadOnly: true},
 		{Kind: engine.MountBind, Source: filepath.Join(outer, "there"), Target: "/file"},
 	}
-	if out := b.run(spec).main.wait(0); out != "outer\ninner\nlocked\nouter\nlocked\n" {
+	if out := b.Run(spec).Main.Wait(0); out != "outer\ninner\nlocked\nouter\nlocked\n" {
 		t.Errorf("mounted: %q", out)
 	}
 	if got, err := os.ReadFile(filepath.Join(outer, "new")); err != nil || strings.TrimSpace(string(got)) != "by container" {
@@ -42,10 +42,10 @@ func testBinds(t *testing.T, b *bench) {
 	}
 }
 
-func testTmpfs(t *testing.T, b *bench) {
-	spec := b.spec("sh", "-c", "stat /t; write /t/file text; cat /t/file")
+func testTmpfs(t *testing.T, b *Bench) {
+	spec := b.Describe("sh", "-c", "stat /t; write /t/file text; cat /t/file")
 	spec.Mounts = []engine.Mount{{Kind: engine.MountTmpfs, Target: "/t", Options: []string{"size=1m", "mode=0750"}}}
-	out := b.run(spec).main.wait(0)
+	out := b.Run(spec).Main.Wait(0)
 	if !strings.Contains(out, " 750 0 0 ") || !strings.Contains(out, "text") {
 		t.Errorf("tmpfs: %q", out)
 	}
@@ -54,8 +54,8 @@ func testTmpfs(t *testing.T, b *bench) {
 	}
 }
 
-func testFiles(t *testing.T, b *bench) {
-	spec := b.spec("cat", "/etc/hosts", "/etc/hostname")
+func testFiles(t *testing.T, b *Bench) {
+	spec := b.Describe("cat", "/etc/hosts", "/etc/hostname")
 	for _, name := range []string{"hosts", "hostname"} {
 		file := filepath.Join(spec.Dir, name)
 		if err := os.WriteFile(file, []byte("engine's "+name+"\n"), 0o644); err != nil {
@@ -63,22 +63,22 @@ func testFiles(t *testing.T, b *bench) {
 		}
 		spec.Files["/etc/"+name] = file
 	}
-	if out := b.run(spec).main.wait(0); out != "engine's hosts\nengine's hostname\n" {
+	if out := b.Run(spec).Main.Wait(0); out != "engine's hosts\nengine's hostname\n" {
 		t.Errorf("files: %q", out)
 	}
 }
 
-func testReadonlyRoot(t *testing.T, b *bench) {
-	spec := b.spec("sh", "-c", "write /file text || echo locked; write /t/file text && echo open")
+func testReadonlyRoot(t *testing.T, b *Bench) {
+	spec := b.Describe("sh", "-c", "write /file text || echo locked; write /t/file text && echo open")
 	spec.Spec.ReadonlyRoot = true
 	spec.Mounts = []engine.Mount{{Kind: engine.MountTmpfs, Target: "/t"}}
-	if out := b.run(spec).main.wait(0); out != "locked\nopen\n" {
+	if out := b.Run(spec).Main.Wait(0); out != "locked\nopen\n" {
 		t.Errorf("read-only root: %q", out)
 	}
 }
 
-func testMountsStayInside(t *testing.T, b *bench) {
-	outside := b.hostDir("outside")
+func testMountsStayInside(t *testing.T, b *Bench) {
+	outside := b.HostDir("outside")
 	for _, link := range []string{outside, "../../../../../../../../../.." + outside} {
 		for _, ask := range []func(*engine.SandboxSpec){
 			func(s *engine.SandboxSpec) {
@@ -89,14 +89,14 @@ func testMountsStayInside(t *testing.T, b *bench) {
 			},
 			func(s *engine.SandboxSpec) { s.Spec.Process.WorkDir = "/esc/made" },
 		} {
-			spec := b.spec("sh", "-c", "write /esc/made/file text; write /esc/file text")
+			spec := b.Describe("sh", "-c", "write /esc/made/file text; write /esc/file text")
 			if err := os.Symlink(link, filepath.Join(spec.Root, "esc")); err != nil {
 				t.Fatal(err)
 			}
 			ask(&spec)
-			c := b.create(spec)
-			if err := c.launch(); err == nil { // refusing is right, too
-				c.main.status()
+			c := b.Create(spec)
+			if err := c.Launch(); err == nil { // refusing is right, too
+				c.Main.Status()
 			}
 			if entries, err := os.ReadDir(outside); err != nil || len(entries) != 1 {
 				t.Fatalf("the link %s led out of the root: %v, %v", link, entries, err)

@@ -21,13 +21,22 @@ type Platform struct {
 	Image engine.Platform
 }
 
-// Run runs the whole suite.
-func Run(t *testing.T, p Platform) {
+// Case is a test of the suite, or one of a platform's own.
+type Case struct {
+	Name string
+	Test func(*testing.T, *Bench)
+}
+
+// Run runs the whole suite, and then a platform's own cases.
+func Run(t *testing.T, p Platform, own ...Case) {
 	program := buildProgram(t, p.Image)
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, *bench)
-	}{
+	for _, c := range append(suite(), own...) {
+		t.Run(c.Name, func(t *testing.T) { c.Test(t, newBench(t, p, program)) })
+	}
+}
+
+func suite() []Case {
+	return []Case{
 		{"ExitStatus", testExitStatus},
 		{"Streams", testStreams},
 		{"Environment", testEnvironment},
@@ -60,8 +69,6 @@ func Run(t *testing.T, p Platform) {
 		{"RemoveRepeats", testRemoveRepeats},
 		{"RemoveAfterEachStep", testRemoveAfterEachStep},
 		{"TwoOwners", testTwoOwners},
-	} {
-		t.Run(c.name, func(t *testing.T) { c.test(t, newBench(t, p, program)) })
 	}
 }
 

@@ -76,7 +76,7 @@ func TestConformance(t *testing.T) {
 					return r
 				},
 				Leftovers: leftovers,
-			})
+			}, isolation()...)
 		})
 	}
 }
