@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"io"
 	"strings"
 	"time"
 )
@@ -162,4 +163,15 @@ type Distribution struct {
 	Digest    string
 	Size      int64
 	Platforms []Platform
+}
+
+// NewImage is an image that a builder makes upon another one.
+type NewImage struct {
+	Parent             ImageID // empty: upon nothing
+	Platform           Platform
+	Config             ImageConfig // whole, not merged with the parent's
+	Layer              io.Reader   // tar of what the step changed, of any compression; nil: nothing
+	CreatedBy, Comment string
+	Author             string
+	Created            time.Time // zero: now
 }

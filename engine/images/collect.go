@@ -1,0 +1,190 @@
+package images
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// collectImage removes the layers, blobs and documents that a removed image alone had. It returns the removed layers, the
+// topmost first, and the bytes that they had unpacked. What is held, still used elsewhere, or to be collected later with
+// another image, stays.
+func (s *Service) collectImage(ctx context.Context, e *entry, later map[engine.LayerID]bool) (removed []engine.LayerID, freed int64) {
+	for i, id := range slices.Backward(e.chain) {
+		if later[id] {
+			break
+		}
+		gone, err := s.removeLayer(ctx, id)
+		if err != nil {
+			s.log.Info("a layer of a removed image stays", "layer", id, "error", err)
+		}
+		if !gone {
+			break // what lies below carries this one
+		}
+		removed = append(removed, id)
+		if i < len(e.rec.LayerSizes) {
+			freed += e.rec.LayerSizes[i]
+		}
+	}
+	for _, d := range documentsOf(e.rec) {
+		s.removeDocument(d)
+	}
+	s.removeBlobsOf(ctx, e.diffIDs)
+	return removed, freed
+}
+
+// removeLayer removes a layer that no image has and no operation holds. A layer that a container's root or another layer
+// stands on stays, by the word of Layers.
+func (s *Service) removeLayer(ctx context.Context, id engine.LayerID) (bool, error) {
+	gone := false
+	_, err := s.holds.remove(layerKey(id), func() error {
+		if s.needsLayer(id) {
+			return nil
+		}
+		err := s.cfg.Layers.Remove(ctx, id)
+		gone = err == nil
+		return err
+	})
+	return gone, err
+}
+
+func (s *Service) needsLayer(id engine.LayerID) bool {
+	needed := false
+	s.index.view(func() { needed = len(s.index.layers[id]) > 0 })
+	return needed
+}
+
+func (s *Service) removeDocument(d digest.Digest) int64 {
+	var freed int64
+	_, err := s.holds.remove(blobKey(d), func() error {
+		needed := false
+		s.index.view(func() { needed = len(s.index.documents[d]) > 0 })
+		if needed {
+			return nil
+		}
+		var err error
+		freed, err = s.blobs.remove(s.blobs.path(d))
+		return err
+	})
+	if err != nil {
+		s.log.Warn("a document of a removed image stays", "digest", d, "error", err)
+	}
+	return freed
+}
+
+// removeBlobsOf removes the blobs of layers that no image has any more.
+func (s *Service) removeBlobsOf(ctx context.Context, diffs []digest.Digest) {
+	for _, diff := range diffs {
+		for _, b := range s.index.withDiff(diff) {
+			s.removeBlob(ctx, digest.Digest(b.Digest))
+		}
+	}
+}
+
+// removeBlob removes a layer's blob and what is known of it, unless an image has the layer.
+func (s *Service) removeBlob(ctx context.Context, d digest.Digest) int64 {
+	var freed int64
+	_, err := s.holds.remove(blobKey(d), func() error {
+		if s.needsBlob(d) {
+			return nil
+		}
+		err := s.change(ctx, func(c *engine.ImageChange) error {
+			c.DeleteBlobs = []string{d.String()}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		freed, err = s.blobs.remove(s.blobs.path(d))
+		return err
+	})
+	if err != nil {
+		s.log.Warn("a blob of a removed image stays", "digest", d, "error", err)
+	}
+	return freed
+}
+
+// needsBlob reports whether an image has the layer that the blob unpacks to. A layer that occurs in several chains is
+// looked for by its diff id.
+func (s *Service) needsBlob(d digest.Digest) bool {
+	needed := false
+	s.index.view(func() {
+		if len(s.index.documents[d]) > 0 {
+			needed = true
+			return
+		}
+		b, ok := s.index.blobs[d]
+		needed = ok && s.index.diffUses[digest.Digest(b.DiffID)] > 0
+	})
+	return needed
+}
+
+// Collect removes everything that nothing needs: layers, blobs and documents of no image, and downloads that were given
+// up. It is for the daemon's start, when a killed one may have left something, and part of every prune. It returns the
+// bytes of the files that it removed.
+func (s *Service) Collect(ctx context.Context) (int64, error) {
+	freed, err := s.collectBlobs(ctx)
+	return freed, errors.Join(err, s.collectLayers(ctx))
+}
+
+func (s *Service) collectBlobs(ctx context.Context) (int64, error) {
+	whole, unfinished, err := s.blobs.list()
+	if err != nil {
+		return 0, err
+	}
+	var freed int64
+	for _, d := range whole {
+		if err := ctx.Err(); err != nil {
+			return freed, err
+		}
+		if !s.needsBlob(d) {
+			freed += s.removeBlob(ctx, d)
+		}
+	}
+	for _, d := range unfinished {
+		if s.transfers.busy(d) {
+			continue
+		}
+		_, err := s.holds.remove(blobKey(d), func() error {
+			n, err := s.blobs.remove(s.blobs.ingest(d))
+			freed += n
+			return err
+		})
+		if err != nil {
+			return freed, err
+		}
+	}
+	return freed, nil
+}
+
+// collectLayers removes layers of no image. The list has no order, and a layer can go only after those above it: it is
+// gone through until nothing moves.
+func (s *Service) collectLayers(ctx context.Context) error {
+	for {
+		all, err := s.cfg.Layers.List(ctx)
+		if err != nil {
+			return err
+		}
+		moved := false
+		for _, id := range all {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if s.needsLayer(id) {
+				continue
+			}
+			gone, err := s.removeLayer(ctx, id)
+			if err != nil && engine.KindOf(err) != engine.Conflict {
+				s.log.Warn("a layer of no image stays", "layer", id, "error", err)
+			}
+			moved = moved || gone
+		}
+		if !moved {
+			return nil
+		}
+	}
+}
