@@ -22,8 +22,10 @@ type Info struct {
 	Goroutines, Descriptors, EventListeners      int
 	Debug                                        bool
 	Warnings                                     []string
-	AddressPools                                 []Pool
-	FirewallBackend                              string
+	// AddressPools are those that networks are taken from: Subnet is a pool, Range its first network, whose length all have.
+	AddressPools    []Pool
+	FirewallBackend string
+	ForwardingOff   bool // the host does not forward IPv4
 }
 
 // DiskUsage answers system df.

@@ -1,0 +1,2 @@
+// Package networks serves the operations below /networks of the Docker API.
+package networks
