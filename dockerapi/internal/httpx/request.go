@@ -125,15 +125,18 @@ func (r *Request) NeedJSON(out any) error {
 func (r *Request) decode(out any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, MaxJSON))
 	err := dec.Decode(out)
-	if err == nil && dec.More() {
-		return invalid(errors.New("unexpected content after JSON"))
+	whole := err == nil
+	if whole {
+		_, err = dec.Token()
 	}
 	var large *http.MaxBytesError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &large):
 		return &engine.Error{Kind: engine.TooLarge, Err: fmt.Errorf("request body exceeds %d bytes", large.Limit)}
+	case whole && err == io.EOF:
+		return nil
+	case whole:
+		return invalid(errors.New("unexpected content after JSON"))
 	case errors.Is(err, io.EOF):
 		return invalid(errors.New("invalid JSON: got EOF while reading request body"))
 	}
