@@ -19,7 +19,7 @@ import (
 const (
 	// patience bounds what should happen at once; haste is how long is waited for what should not happen.
 	patience = 10 * time.Second
-	haste    = 700 * time.Millisecond
+	haste    = 400 * time.Millisecond
 )
 
 // bench is one test's host with its programs.

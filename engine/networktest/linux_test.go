@@ -25,6 +25,7 @@ import (
 	"github.com/xcengine/xc/engine/networks"
 	"github.com/xcengine/xc/engine/networktest"
 	"github.com/xcengine/xc/engine/platform/linux/netlink"
+	"github.com/xcengine/xc/engine/platform/linux/nft"
 )
 
 const isolatedVar = "XC_NETWORKTEST_ISOLATED"
@@ -129,6 +130,9 @@ func (l linux) Neighbour(t *testing.T) networktest.Neighbour {
 	inside := func(args ...string) {
 		run(t, "nsenter", append([]string{"--net=" + n.Box.NetNS, "--", "ip"}, args...)...)
 	}
+	noDAD := "echo 0 >/proc/sys/net/ipv6/conf/" + name
+	run(t, "sh", "-c", noDAD+"/accept_dad")
+	run(t, "nsenter", "--net="+n.Box.NetNS, "--", "sh", "-c", noDAD+"p/accept_dad")
 	inside("link", "set", "lo", "up")
 	inside("link", "set", name+"p", "up")
 	run(t, "ip", "link", "set", name, "up")
@@ -184,6 +188,29 @@ func openPlumber(t *testing.T, owner engine.Owner) networks.Plumber {
 
 func TestPlumber(t *testing.T) {
 	networktest.Plumber(t, machine(t), openPlumber)
+}
+
+func openFirewall(t *testing.T, owner engine.Owner) networks.Firewall {
+	t.Helper()
+	return nft.New(owner, logger(t))
+}
+
+func TestFirewall(t *testing.T) {
+	m := machine(t)
+	foreign := foreignTable(t)
+	networktest.Firewall(t, m, networktest.Abilities{HostToPublished: true, Apart: true}, openPlumber, openFirewall)
+	if got := run(t, "nft", "list", "ruleset"); got != foreign {
+		t.Errorf("rules of others, before:\n%s\nafter:\n%s", foreign, got)
+	}
+}
+
+// foreignTable makes a table as another program would have it, and returns how it is listed.
+func foreignTable(t *testing.T) string {
+	t.Helper()
+	run(t, "nft", "add table ip others; add chain ip others forward { type filter hook forward priority 0; policy accept; }; "+
+		"add set ip others s { type ipv4_addr; }; add element ip others s { 10.9.9.9 }; add rule ip others forward ip saddr @s accept")
+	t.Cleanup(func() { run(t, "nft", "delete", "table", "ip", "others") })
+	return run(t, "nft", "list", "ruleset")
 }
 
 // BenchmarkAttach is one endpoint, from an empty network namespace to a default route, and its end.

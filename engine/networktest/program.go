@@ -84,7 +84,7 @@ func serve(network, addr, name string, out io.Writer) error {
 	return nil
 }
 
-// ask prints what the server at addr answers within the time.
+// ask prints what the server at addr answers within the time. The network may say from where: "udp4@192.0.2.1:7777".
 func ask(network, addr, within string, out io.Writer) error {
 	limit, err := time.ParseDuration(within)
 	if err != nil {
@@ -92,6 +92,12 @@ func ask(network, addr, within string, out io.Writer) error {
 	}
 	end := time.Now().Add(limit)
 	d := net.Dialer{Deadline: end}
+	network, from, _ := strings.Cut(network, "@")
+	if from != "" {
+		if d.LocalAddr, err = net.ResolveUDPAddr(network, from); err != nil {
+			return err
+		}
+	}
 	c, err := d.Dial(network, addr)
 	if err != nil {
 		return err

@@ -122,10 +122,13 @@ func (p *Plumber) shapeBridge(link netlink.Link, s engine.Segment) error {
 	return nil
 }
 
-// allowFamilies sets the host's parameters that the network needs. Routers that containers play are not heard.
+// allowFamilies sets the host's parameters that the network needs. Routers that containers play are not heard, and nobody has
+// to be asked whether he has the bridge's address: asking would keep the host from reaching containers for a second or two.
 func (p *Plumber) allowFamilies(s engine.Segment) error {
-	if err := setIfThere("ipv6/conf/"+s.Bridge+"/accept_ra", "0"); err != nil {
-		return err
+	for _, name := range []string{"accept_ra", "accept_dad"} {
+		if err := setIfThere("ipv6/conf/"+s.Bridge+"/"+name, "0"); err != nil {
+			return err
+		}
 	}
 	if err := p.forward4(); err != nil {
 		return err
