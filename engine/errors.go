@@ -104,9 +104,8 @@ const (
 	ReasonLogUnreadable    Reason = "log-unreadable"    // the log driver keeps nothing to read
 	ReasonPullDenied       Reason = "pull-denied"       // Args: repository
 	ReasonManifestUnknown  Reason = "manifest-unknown"  // Args: repository, tag or digest
-	ReasonNoPlatform       Reason = "no-platform"       // no manifest for the platform; Args: platform
+	ReasonNoPlatform       Reason = "no-platform"       // no manifest or image for the platform; Args: platform, the one that is there (may be missing)
 	ReasonNameUnknown      Reason = "name-unknown"      // the registry has no such repository; Args: repository
-	ReasonOtherPlatform    Reason = "other-platform"    // the image is there for another platform; Args: its platform, the wanted one
 	ReasonAmbiguous        Reason = "ambiguous"         // an id prefix that fits several
 	ReasonDriverUnknown    Reason = "driver-unknown"    // Args: driver
 	ReasonOverlap          Reason = "overlap"           // Args: the requested pool, the pool it overlaps
@@ -117,6 +116,7 @@ const (
 	ReasonNotConnected     Reason = "not-connected"     // Args: network name
 	ReasonHasEndpoints     Reason = "has-endpoints"     // Args: pairs of container name, endpoint id
 	ReasonTagged           Reason = "tagged"            // image referenced in several repositories
+	ReasonHasChildren      Reason = "has-children"      // other images are made of this one
 	ReasonBadCondition     Reason = "bad-condition"     // a wait condition that is not one; Args: it
 	ReasonUnsupported      Reason = "unsupported"       // Args: what, why
 )

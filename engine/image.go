@@ -129,6 +129,8 @@ type PushRequest struct {
 	All      bool
 	Platform *Platform
 	Auth     Credentials
+	// MergeIndex puts the image into the index that the tag has at the registry, in the place of its platform.
+	MergeIndex bool
 }
 
 // ImportRequest makes an image of a root's tar stream.

@@ -21,10 +21,8 @@ func newHolds() *holds {
 	return &holds{count: map[string]int{}, removing: map[string]chan struct{}{}}
 }
 
-func blobKey(d digest.Digest) string     { return "blob " + string(d) }
-func layerKey(id engine.LayerID) string  { return "layer " + string(id) }
-func imageKey(id engine.ImageID) string  { return "image " + string(id) }
-func uploadKey(repo, diff string) string { return "upload " + repo + " " + diff }
+func blobKey(d digest.Digest) string    { return "blob " + string(d) }
+func layerKey(id engine.LayerID) string { return "layer " + string(id) }
 
 // lease is what one operation holds. It is safe for concurrent use.
 type lease struct {
@@ -105,4 +103,29 @@ func (h *holds) remove(key string, do func() error) (bool, error) {
 		close(gone)
 	}()
 	return true, do()
+}
+
+// lock makes the holder of a key the only one for a while. It uses the keys that no lease has.
+func (h *holds) lock(ctx context.Context, key string) (unlock func(), err error) {
+	for {
+		h.mu.Lock()
+		busy := h.removing[key]
+		if busy == nil {
+			done := make(chan struct{})
+			h.removing[key] = done
+			h.mu.Unlock()
+			return func() {
+				h.mu.Lock()
+				delete(h.removing, key)
+				h.mu.Unlock()
+				close(done)
+			}, nil
+		}
+		h.mu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }

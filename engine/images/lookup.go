@@ -96,7 +96,7 @@ func (s *Service) choose(op string, t target, fit []*entry, platform *engine.Pla
 		is, wish := best.img.Platform.String(), imageformat.FormatPlatform(formatPlatform(*platform))
 		err := imageError(op, engine.NotFound, t.raw, saidf(
 			"image with reference %s was found but its platform (%s) does not match the specified platform (%s)", t.familiar(), is, wish))
-		err.Reason, err.Args = engine.ReasonOtherPlatform, []string{is, wish}
+		err.ID, err.Reason, err.Args = t.familiar(), engine.ReasonNoPlatform, []string{wish, is}
 		return nil, err
 	}
 	return best, nil

@@ -19,7 +19,7 @@ import (
 //
 // With prune, parents that nothing else needs go too. The answer lists what was done, in order.
 func (s *Service) Remove(ctx context.Context, ref string, force, prune bool) ([]engine.ImageDeleted, error) {
-	e, err := s.find("remove", ref, nil)
+	e, err := s.find("delete", ref, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -29,9 +29,9 @@ func (s *Service) Remove(ctx context.Context, ref string, force, prune bool) ([]
 	s.write.Unlock()
 	r.finish(ctx)
 	if err != nil && !r.partial {
-		return nil, wrap("remove", ref, err)
+		return nil, wrap("delete", ref, err)
 	}
-	return r.done, wrap("remove", ref, err)
+	return r.done, wrap("delete", ref, err)
 }
 
 // removal is one Remove. The service's write lock is held while it decides; layers and blobs are removed after.
@@ -54,9 +54,9 @@ type goneImage struct {
 func (r *removal) remove(ctx context.Context, id engine.ImageID) error {
 	e, ok := r.s.index.get(id)
 	if !ok {
-		return imageError("remove", engine.NotFound, r.ref, nil)
+		return imageError("delete", engine.NotFound, r.ref, nil)
 	}
-	t, err := parseTarget("remove", r.ref)
+	t, err := parseTarget("delete", r.ref)
 	if err != nil {
 		return err
 	}
@@ -94,9 +94,9 @@ func (r *removal) byName(ctx context.Context, e *entry, name string) error {
 			return err
 		}
 		if len(users) > 0 {
-			c := imageError("remove", engine.Conflict, r.ref, saidf("conflict: unable to remove repository reference %q (must force) - container %s is using its referenced image %s",
+			c := imageError("delete", engine.Conflict, r.ref, saidf("conflict: unable to remove repository reference %q (must force) - container %s is using its referenced image %s",
 				r.ref, users[0].ID.Short(), e.rec.ID.Short()))
-			c.Reason, c.Args = engine.ReasonMustForce, []string{users[0].ID.Short(), e.rec.ID.Short()}
+			c.Reason, c.Args = engine.ReasonInUse, []string{string(users[0].ID), string(e.rec.ID)}
 			return c
 		}
 	}
@@ -175,7 +175,8 @@ func (r *removal) image(ctx context.Context, e *entry, force, prune, quiet bool)
 	}
 	if err := r.conflict(ctx, e, mask); err != nil {
 		dangling := len(r.s.index.refs(e.rec.ID)) == 0 && !r.s.hasChildren(e)
-		if quiet && (!dangling || engine.HasReason(err, engine.ReasonInUse)) {
+		used := engine.HasReason(err, engine.ReasonInUse) || engine.HasReason(err, engine.ReasonRunning)
+		if quiet && (!dangling || used) {
 			return nil
 		}
 		return err
@@ -233,7 +234,7 @@ func (r *removal) conflict(ctx context.Context, e *entry, mask conflict) error {
 	}
 	for _, c := range users {
 		if mask&conflictRunning != 0 && c.Status.State.Alive() {
-			return r.refuse(e, true, engine.ReasonInUse, "image is being used by running container "+c.ID.Short(), c.ID.Short(), "running")
+			return r.refuse(e, true, engine.ReasonRunning, "image is being used by running container "+c.ID.Short(), string(c.ID))
 		}
 	}
 	if mask&conflictNames != 0 && len(r.s.index.refs(e.rec.ID)) > 0 {
@@ -241,7 +242,7 @@ func (r *removal) conflict(ctx context.Context, e *entry, mask conflict) error {
 	}
 	for _, c := range users {
 		if mask&conflictStopped != 0 && !c.Status.State.Alive() {
-			return r.refuse(e, false, engine.ReasonInUse, "image is being used by stopped container "+c.ID.Short(), c.ID.Short(), "stopped")
+			return r.refuse(e, false, engine.ReasonInUse, "image is being used by stopped container "+c.ID.Short(), string(c.ID))
 		}
 	}
 	return nil
@@ -252,7 +253,7 @@ func (r *removal) refuse(e *entry, hard bool, reason engine.Reason, why string, 
 	if hard {
 		how = "cannot be forced"
 	}
-	c := imageError("remove", engine.Conflict, string(e.rec.ID), saidf("conflict: unable to delete %s (%s) - %s", e.rec.ID.Short(), how, why))
+	c := imageError("delete", engine.Conflict, string(e.rec.ID), saidf("conflict: unable to delete %s (%s) - %s", e.rec.ID.Short(), how, why))
 	c.Reason, c.Args = reason, args
 	return c
 }

@@ -163,24 +163,24 @@ func (s *Service) users(ctx context.Context, id engine.ImageID) ([]engine.Contai
 
 // wrap gives an error the operation and the image that it is about, unless it says so itself.
 func wrap(op, ref string, err error) error {
-	var e *engine.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &e):
-		if e.Op == "" {
-			named := *e
-			named.Op = op
-			if named.ID == "" {
-				named.ID = ref
-			}
-			return &named
-		}
-		return err
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return imageError(op, engine.Canceled, ref, err)
 	}
-	return imageError(op, kindOfCause(err), ref, err)
+	if own, ok := err.(*engine.Error); ok { //nolint:errorlint // only the outermost is ours to complete
+		if own.Op != "" {
+			return err
+		}
+		named := *own
+		if named.Op = op; named.ID == "" {
+			named.ID = ref
+		}
+		return &named
+	}
+	kind := engine.KindOf(err)
+	if kind == engine.Internal {
+		kind = kindOfCause(err)
+	}
+	return imageError(op, kind, ref, err)
 }
 
 // now is the time to be written into records and images: without the part of it that only this process understands.

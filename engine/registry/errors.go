@@ -107,6 +107,7 @@ func (c *Client) explain(err error, named reference.Named, rights string) error 
 		}
 	case hasCode(err, transport.NameUnknownErrorCode):
 		e.Kind, e.Resource, e.Reason, e.Args = engine.NotFound, engine.ResourceImage, engine.ReasonNameUnknown, []string{reference.FamiliarName(named)}
+		e.Err = &worded{fmt.Sprintf("repository %s not found: %v", reference.FamiliarName(named), e.Err), err}
 	case isStatus(err, http.StatusNotFound):
 		e.Kind = engine.NotFound
 	case isStatus(err, http.StatusBadRequest, http.StatusRequestEntityTooLarge):
