@@ -1,5 +1,7 @@
 package translate
 
+//lint:file-ignore SA1019 old clients send and read what is deprecated
+
 import (
 	"maps"
 	"slices"
@@ -167,7 +169,7 @@ func warnOfVolumeDriver(c *creation) {
 // moveMAC gives the container's address to the endpoint that it is for. Old clients know no addresses of endpoints; new ones
 // are told that the container's is out of use.
 func moveMAC(c *creation, old bool) {
-	mac := c.MacAddress //nolint:staticcheck // what old clients send
+	mac := c.MacAddress
 	if mac == "" {
 		if old {
 			for _, e := range c.net.EndpointsConfig {

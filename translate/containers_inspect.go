@@ -1,5 +1,7 @@
 package translate
 
+//lint:file-ignore SA1019 old clients send and read what is deprecated
+
 import (
 	"encoding/json"
 	"strings"
@@ -87,7 +89,7 @@ func config(c engine.Container) *container.Config {
 		out.Volumes[p] = struct{}{}
 	}
 	if e, ok := c.Endpoints[string(s.Network.Mode)]; ok && hasOwnNetwork(c) {
-		out.MacAddress = e.Spec.MAC //nolint:staticcheck // dockerd shows it still
+		out.MacAddress = e.Spec.MAC
 	}
 	return out
 }
@@ -138,7 +140,7 @@ func hostConfig(c engine.Container, host Host) *container.HostConfig {
 		Mounts:          dockerMounts(s.Mounts),
 		Init:            s.Init,
 	}
-	h.CPUCount, h.KernelMemoryTCP = e.CPUCount, e.KernelMemoryTCP //nolint:staticcheck // old clients' fields come back too
+	h.CPUCount, h.KernelMemoryTCP = e.CPUCount, e.KernelMemoryTCP
 	if e.Mounts != nil {
 		h.Mounts = e.Mounts
 	}
@@ -227,7 +229,7 @@ func links(c engine.Container) []string {
 // networkSettings renders a container's networks, and the old copy of its place in the default one.
 func networkSettings(c engine.Container, host Host) *container.NetworkSettings {
 	n := &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{}}
-	n.Ports = portsInForce(c) //nolint:staticcheck // where clients look for it
+	n.Ports = portsInForce(c)
 	for name, e := range c.Endpoints {
 		n.Networks[name] = endpointSettings(c, e)
 	}
@@ -238,7 +240,7 @@ func networkSettings(c engine.Container, host Host) *container.NetworkSettings {
 		}
 	}
 	if b, ok := n.Networks[network.NetworkBridge]; ok {
-		n.DefaultNetworkSettings = container.DefaultNetworkSettings{ //nolint:staticcheck // old clients read it
+		n.DefaultNetworkSettings = container.DefaultNetworkSettings{
 			EndpointID: b.EndpointID, Gateway: b.Gateway, GlobalIPv6Address: b.GlobalIPv6Address, GlobalIPv6PrefixLen: b.GlobalIPv6PrefixLen,
 			IPAddress: b.IPAddress, IPPrefixLen: b.IPPrefixLen, IPv6Gateway: b.IPv6Gateway, MacAddress: b.MacAddress,
 		}

@@ -1,0 +1,73 @@
+package translate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// Platform reads "os[/arch[/variant]]", or an architecture alone. What is not said is the host's own.
+func Platform(s string, host Host) (*engine.Platform, error) {
+	parts := strings.Split(s, "/")
+	for _, p := range parts {
+		if p == "" || strings.Trim(strings.ToLower(p), "abcdefghijklmnopqrstuvwxyz0123456789_.-()") != "" {
+			return nil, invalidf("%q is an invalid component of %q: platform specifier component must match "+
+				`"^[A-Za-z0-9_.-]+(?:\\([A-Za-z0-9_.-]+\\))?$": invalid argument`, p, s)
+		}
+	}
+	p := &engine.Platform{OS: normalOS(parts[0]), Architecture: host.Arch}
+	switch len(parts) {
+	case 1:
+		if p.OS != "linux" && p.OS != "freebsd" {
+			p.OS = host.OSType
+			p.Architecture, p.Variant = normalArch(parts[0], "")
+			if !slices.Contains(architectures, p.Architecture) {
+				return nil, invalidf("%q: unknown operating system or architecture: invalid argument", s)
+			}
+		}
+	case 2:
+		p.Architecture, p.Variant = normalArch(parts[1], "")
+	case 3:
+		p.Architecture, p.Variant = normalArch(parts[1], parts[2])
+	default:
+		return nil, invalidf("%q: cannot parse platform specifier: invalid argument", s)
+	}
+	return p, nil
+}
+
+var architectures = strings.Fields(`386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x`)
+
+func normalOS(s string) string {
+	s = strings.ToLower(s)
+	if s == "macos" {
+		return "darwin"
+	}
+	return s
+}
+
+// normalArch maps the names of uname to Go's.
+func normalArch(arch, variant string) (string, string) {
+	arch, variant = strings.ToLower(arch), strings.ToLower(variant)
+	switch arch {
+	case "i386":
+		arch, variant = "386", ""
+	case "x86_64", "x86-64":
+		arch = "amd64"
+	case "aarch64":
+		arch = "arm64"
+	case "armhf":
+		arch, variant = "arm", "v7"
+	case "armel":
+		arch, variant = "arm", "v6"
+	}
+	switch {
+	case arch == "arm64" && (variant == "8" || variant == "v8"), arch == "amd64" && variant == "v1":
+		variant = ""
+	case arch == "arm" && variant == "":
+		variant = "v7"
+	case arch == "arm" && len(variant) == 1:
+		variant = "v" + variant
+	}
+	return arch, variant
+}
