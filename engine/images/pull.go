@@ -72,7 +72,7 @@ func (s *Service) pullOne(ctx context.Context, named reference.Named, remote eng
 	if err != nil {
 		return false, err
 	}
-	rep.say(remoteRefShown(named), "Pulling from "+reference.FamiliarName(named))
+	rep.say(remoteRefShown(named), "Pulling from "+reference.Path(named))
 	held := s.holds.lease()
 	defer held.end()
 	sizes, err := s.pullLayers(ctx, img, remote, held, rep)
