@@ -1,0 +1,163 @@
+// Package proxy forwards what arrives at listening sockets of the host to a container: published ports as they are seen
+// from the host itself, and from everywhere where no packet filter redirects them.
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// Proxy forwards one listener.
+type Proxy struct {
+	serve func()
+	close func()
+	done  chan struct{}
+}
+
+// Start begins to forward p.Listener to p.Target. It takes the file in any case. A socket of SCTP is not forwarded, only
+// held: it keeps the port from others, and forwarding is the packet filter's.
+func Start(p engine.Proxy, log *slog.Logger) (*Proxy, error) {
+	if p.Proto == engine.SCTP {
+		out := &Proxy{close: func() { p.Listener.Close() }, done: make(chan struct{})}
+		close(out.done)
+		return out, nil
+	}
+	defer p.Listener.Close()
+	if !p.Target.IsValid() {
+		return nil, fmt.Errorf("proxy of %s: no target", p.Listen)
+	}
+	out := &Proxy{done: make(chan struct{})}
+	log = log.With("listen", p.Listen.String(), "target", p.Target.String())
+	switch p.Proto {
+	case engine.TCP:
+		l, err := net.FileListener(p.Listener)
+		if err != nil {
+			return nil, fmt.Errorf("proxy of %s: %w", p.Listen, err)
+		}
+		t := &tcp{l: l, target: p.Target.String(), conns: make(map[io.Closer]struct{}), log: log}
+		out.serve, out.close = t.serve, t.close
+	case engine.UDP:
+		c, err := net.FilePacketConn(p.Listener)
+		if err != nil {
+			return nil, fmt.Errorf("proxy of %s: %w", p.Listen, err)
+		}
+		u := newUDP(c.(*net.UDPConn), p.Target, log)
+		out.serve, out.close = u.serve, u.close
+	default:
+		return nil, fmt.Errorf("proxy of %s: protocol %q is not supported", p.Listen, p.Proto)
+	}
+	go func() {
+		defer close(out.done)
+		out.serve()
+	}()
+	return out, nil
+}
+
+// Close frees the port, ends all connections, and returns when nothing of the proxy runs any more.
+func (p *Proxy) Close() {
+	p.close()
+	<-p.done
+}
+
+// acceptPause is how long to wait when the process has no descriptor left for a connection.
+const acceptPause = 50 * time.Millisecond
+
+// dialTimeout bounds the connection to the container: a paused one does not answer.
+const dialTimeout = 30 * time.Second
+
+// tcp forwards connections.
+type tcp struct {
+	l      net.Listener
+	target string
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	conns  map[io.Closer]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+func (t *tcp) serve() {
+	defer t.wg.Wait()
+	for {
+		c, err := t.l.Accept()
+		if err == nil {
+			t.wg.Go(func() { t.forward(c.(*net.TCPConn)) })
+			continue
+		}
+		t.mu.Lock()
+		closed := t.closed
+		t.mu.Unlock()
+		if closed {
+			return
+		}
+		t.log.Warn("accept", "error", err)
+		time.Sleep(acceptPause)
+	}
+}
+
+func (t *tcp) forward(client *net.TCPConn) {
+	defer client.Close()
+	if !t.add(client) {
+		return
+	}
+	defer t.remove(client)
+	b, err := net.DialTimeout("tcp", t.target, dialTimeout)
+	if err != nil {
+		// The client must see a refusal, not an orderly end.
+		_ = client.SetLinger(0)
+		return
+	}
+	backend := b.(*net.TCPConn)
+	defer backend.Close()
+	if !t.add(backend) {
+		return
+	}
+	defer t.remove(backend)
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		copyHalf(client, backend)
+	}()
+	copyHalf(backend, client)
+	<-back
+}
+
+// copyHalf moves one direction and passes its end on; the other one may go on.
+func copyHalf(to, from *net.TCPConn) {
+	_, _ = io.Copy(to, from)
+	_ = from.CloseRead()
+	_ = to.CloseWrite()
+}
+
+// add makes a connection end with the proxy. It is false when that has ended.
+func (t *tcp) add(c io.Closer) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.conns[c] = struct{}{}
+	}
+	return !t.closed
+}
+
+func (t *tcp) remove(c io.Closer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.conns, c)
+}
+
+func (t *tcp) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	t.l.Close()
+	for c := range t.conns {
+		c.Close()
+	}
+}
