@@ -38,8 +38,8 @@ func resolve(err error) (string, engine.Kind) {
 	if !errors.As(err, &e) {
 		return err.Error(), engine.KindOf(err)
 	}
-	if r := find(e); r != nil {
-		return r.say(e), r.kind
+	if text, kind := known(e); text != "" {
+		return text, kind
 	}
 	if e.Err == nil {
 		return e.Error(), e.Kind
@@ -51,7 +51,7 @@ func resolve(err error) (string, engine.Kind) {
 		return e.Err.Error(), e.Kind
 	}
 	text, kind := resolve(inner)
-	if e.Err != error(inner) && find(inner) == nil {
+	if said, _ := known(inner); said == "" && e.Err != error(inner) {
 		text = e.Err.Error()
 	}
 	if kind == inner.Kind {
@@ -64,7 +64,10 @@ func resolve(err error) (string, engine.Kind) {
 func framed(f frame, e *engine.Error) (string, engine.Kind) {
 	cause := e.Err
 	var inner *engine.Error
-	for errors.As(cause, &inner) && inner.Op == e.Op && inner.Err != nil && find(inner) == nil {
+	for errors.As(cause, &inner) && inner.Op == e.Op && inner.Err != nil {
+		if said, _ := known(inner); said != "" {
+			break
+		}
 		cause = inner.Err
 	}
 	text, kind := resolve(cause)

@@ -8,7 +8,8 @@ import (
 )
 
 // A row gives dockerd's sentence for one failure, and the kind that its clients are told. Resource and reason must match, and
-// so must op unless it is empty; where there is no reason the kind must match too.
+// so must op unless it is empty; where there is no reason the kind must match too. A row that says nothing leaves it to the
+// error's cause.
 type row struct {
 	kind     engine.Kind
 	resource engine.Resource // empty: any
@@ -17,18 +18,23 @@ type row struct {
 	say      func(e *engine.Error) string
 }
 
-// find returns the row that speaks for an error; nil when none does.
-func find(e *engine.Error) *row {
+// asRaised is the kind of a row that keeps the error's own.
+const asRaised = ^engine.Kind(0)
+
+// known returns the sentence and the kind of an error that the table knows; "" when it does not.
+func known(e *engine.Error) (string, engine.Kind) {
 	for i := range rows {
 		r := &rows[i]
 		switch {
 		case r.resource != e.Resource && r.resource != "", r.reason != e.Reason, r.op != "" && r.op != e.Op:
 		case r.reason == engine.ReasonNone && (r.kind != e.Kind || e.Err != nil):
+		case r.kind == asRaised:
+			return r.say(e), e.Kind
 		default:
-			return r
+			return r.say(e), r.kind
 		}
 	}
-	return nil
+	return "", e.Kind
 }
 
 // about makes a sentence of an error's ID.
@@ -119,6 +125,12 @@ var rows = []row{
 	{engine.Invalid, "", engine.ReasonExecIsDir, "", notExecuted(func(e *engine.Error) string {
 		return fmt.Sprintf("exec: %q: is a directory: permission denied", arg(e, 0))
 	})},
+	{engine.Invalid, engine.ResourcePath, engine.ReasonBadCwd, "", func(e *engine.Error) string {
+		if e.Err != nil {
+			return e.Err.Error()
+		}
+		return fmt.Sprintf("Cannot mkdir: %s is not a directory", arg(e, 0))
+	}},
 	{engine.Invalid, "", engine.ReasonBadCwd, "", notExecuted(func(e *engine.Error) string {
 		why := "no such file or directory"
 		if e.Err != nil {
@@ -141,13 +153,10 @@ var rows = []row{
 
 	// Images. ID is the reference in its familiar form with its tag, or what the client wrote.
 	{engine.NotFound, engine.ResourceImage, engine.ReasonNone, "", about("No such image: %s")},
-	{engine.NotFound, engine.ResourceImage, engine.ReasonNoPlatform, "pull", func(e *engine.Error) string {
-		return fmt.Sprintf("no matching manifest for %s in the manifest list entries: no match for platform in manifest: not found", arg(e, 0))
-	}},
-	// Args: the wanted platform, the one that is there.
+	// Args: the wanted platform, and the one that is there when the image is here already.
 	{engine.NotFound, engine.ResourceImage, engine.ReasonNoPlatform, "", func(e *engine.Error) string {
 		if arg(e, 1) == "" {
-			return fmt.Sprintf("image with reference %s was found but does not provide the specified platform (%s)", e.ID, arg(e, 0))
+			return fmt.Sprintf("no matching manifest for %s in the manifest list entries", arg(e, 0))
 		}
 		return fmt.Sprintf("image with reference %s was found but its platform (%s) does not match the specified platform (%s)",
 			e.ID, arg(e, 1), arg(e, 0))
@@ -221,12 +230,15 @@ var rows = []row{
 		return fmt.Sprintf("create %s: a volume with the name %s already exists", e.ID, e.ID)
 	}},
 
-	// Anything that this platform or engine does not do.
-	{engine.NotImplemented, "", engine.ReasonUnsupported, "", func(e *engine.Error) string {
-		if arg(e, 1) == "" {
-			return arg(e, 0) + " is not supported"
+	// Anything that this platform or engine does not do. Args: what, why; without them the cause tells.
+	{asRaised, "", engine.ReasonUnsupported, "", func(e *engine.Error) string {
+		switch len(e.Args) {
+		case 0:
+			return ""
+		case 1:
+			return e.Args[0] + " is not supported"
 		}
-		return fmt.Sprintf("%s is not supported: %s", arg(e, 0), arg(e, 1))
+		return fmt.Sprintf("%s is not supported: %s", e.Args[0], e.Args[1])
 	}},
 }
 
