@@ -1,5 +1,7 @@
 package translate
 
+//lint:file-ignore SA1019 old clients send and read what is deprecated
+
 import (
 	"time"
 
@@ -25,20 +27,20 @@ var imageListRules = []rule[*image.Summary]{
 			s.RepoTags, s.RepoDigests = []string{"<none>:<none>"}, []string{"<none>@<none>"}
 		}
 	}},
-	{below: Version{1, 44}, do: func(s *image.Summary) { s.VirtualSize = s.Size }}, //nolint:staticcheck // clients of those versions read it
+	{below: Version{1, 44}, do: func(s *image.Summary) { s.VirtualSize = s.Size }},
 	{below: Version{1, 51}, do: func(s *image.Summary) { s.Containers = -1 }},
 }
 
 // imageInspectRules are what differs between versions of GET /images/{name}/json.
 var imageInspectRules = []rule[*ImageInspect]{
 	{below: Version{1, 44}, do: func(i *ImageInspect) {
-		i.VirtualSize = i.Size //nolint:staticcheck // clients of those versions read it
+		i.VirtualSize = i.Size
 		if i.Created == "" {
 			i.Created = stamp(time.Time{})
 		}
 	}},
 	{below: Version{1, 45}, do: func(i *ImageInspect) {
-		i.ContainerConfig = &container.Config{} //nolint:staticcheck // clients of those versions read it
+		i.ContainerConfig = &container.Config{}
 	}},
 	{below: Version{1, 50}, do: func(i *ImageInspect) {
 		i.show(map[string]any{
@@ -88,7 +90,7 @@ var infoRules = []rule[*SystemInfo]{
 	{below: Version{1, 49}, do: func(i *SystemInfo) {
 		i.FirewallBackend = nil
 		for _, c := range []*system.Commit{&i.ContainerdCommit, &i.RuncCommit, &i.InitCommit} {
-			c.Expected = c.ID //nolint:staticcheck // clients of those versions read it
+			c.Expected = c.ID
 		}
 	}},
 	{below: Version{1, 50}, do: func(i *SystemInfo) {
@@ -100,13 +102,13 @@ var infoRules = []rule[*SystemInfo]{
 var diskUsageRules = []rule[*types.DiskUsage]{
 	{below: Version{1, 42}, do: func(u *types.DiskUsage) {
 		for _, b := range u.BuildCache {
-			u.BuilderSize += b.Size //nolint:staticcheck // clients of those versions read it
+			u.BuilderSize += b.Size
 			b.Parents = nil
 		}
 	}},
 	{below: Version{1, 44}, do: func(u *types.DiskUsage) {
 		for _, i := range u.Images {
-			i.VirtualSize = i.Size //nolint:staticcheck // clients of those versions read it
+			i.VirtualSize = i.Size
 		}
 	}},
 }

@@ -1,5 +1,7 @@
 package translate
 
+//lint:file-ignore SA1019 old clients send and read what is deprecated
+
 import (
 	"strconv"
 	"strings"
@@ -81,9 +83,9 @@ func Event(e engine.Event) events.Message {
 	}
 	switch e.Type {
 	case engine.EventContainer:
-		m.Status, m.ID, m.From = e.Action, e.ID, e.Attributes["image"] //nolint:staticcheck // clients still read them
+		m.Status, m.ID, m.From = e.Action, e.ID, e.Attributes["image"]
 	case engine.EventImage:
-		m.Status, m.ID = e.Action, e.ID //nolint:staticcheck // clients still read them
+		m.Status, m.ID = e.Action, e.ID
 	}
 	return m
 }

@@ -1,5 +1,7 @@
 package translate
 
+//lint:file-ignore SA1019 old clients send and read what is deprecated
+
 import (
 	"encoding/json"
 	"maps"
@@ -111,7 +113,7 @@ func dockerImageConfig(c engine.ImageConfig) dockerspec.DockerOCIImageConfig {
 	var out dockerspec.DockerOCIImageConfig
 	out.ImageConfig = ocispec.ImageConfig{
 		User: c.Process.User, Env: c.Process.Env, Entrypoint: c.Process.Entrypoint, Cmd: c.Process.Cmd, WorkingDir: c.Process.WorkDir,
-		Labels: c.Labels, StopSignal: c.StopSignal, ArgsEscaped: c.ArgsEscaped, //nolint:staticcheck // images of Windows have it
+		Labels: c.Labels, StopSignal: c.StopSignal, ArgsEscaped: c.ArgsEscaped,
 	}
 	for _, p := range c.ExposedPorts {
 		if out.ExposedPorts == nil {

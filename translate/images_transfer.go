@@ -1,5 +1,7 @@
 package translate
 
+//lint:file-ignore SA1019 old clients send and read what is deprecated
+
 import (
 	"encoding/json"
 	"strconv"
@@ -240,7 +242,7 @@ func SearchResults(list []engine.SearchResult, f SearchFilter) []registry.Search
 			continue
 		}
 		out = append(out, registry.SearchResult{
-			StarCount: r.Stars, IsOfficial: r.Official, Name: r.Name, IsAutomated: r.Automated, Description: r.Description, //nolint:staticcheck // shown still
+			StarCount: r.Stars, IsOfficial: r.Official, Name: r.Name, IsAutomated: r.Automated, Description: r.Description,
 		})
 	}
 	return out
