@@ -13,7 +13,7 @@ import (
 type info struct {
 	mode, uid, gid        uint32
 	dev, ino, nlink, rdev uint64
-	size                  int64
+	size, blocks          int64 // blocks of 512 bytes
 	atime, mtime, ctime   unix.Timespec
 	flags                 uint32 // BSD file flags; 0 on Linux
 }
@@ -24,7 +24,7 @@ func (i *info) isDir() bool  { return i.kind() == unix.S_IFDIR }
 func infoOf(st *unix.Stat_t) info {
 	return info{
 		mode: uint32(st.Mode), uid: st.Uid, gid: st.Gid, dev: st.Dev, ino: st.Ino, nlink: uint64(st.Nlink), rdev: uint64(st.Rdev),
-		size: st.Size, atime: st.Atim, mtime: st.Mtim, ctime: st.Ctim, flags: statFlags(st),
+		size: st.Size, blocks: st.Blocks, atime: st.Atim, mtime: st.Mtim, ctime: st.Ctim, flags: statFlags(st),
 	}
 }
 
@@ -133,54 +133,6 @@ func (f fdReader) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-}
-
-// removeAt removes a file or a whole tree. It never follows a link and is content when there is nothing.
-func removeAt(dir int, name string) error {
-	err := unlink(dir, name, 0)
-	switch {
-	case err == nil, errors.Is(err, unix.ENOENT):
-		return nil
-	case !errors.Is(err, unix.EISDIR) && !errors.Is(err, unix.EPERM):
-		return err
-	}
-	// POSIX says EPERM for a directory, Linux EISDIR.
-	st, err2 := statAt(dir, name)
-	if errors.Is(err2, unix.ENOENT) {
-		return nil
-	}
-	if err2 != nil || !st.isDir() {
-		return err
-	}
-	if err := removeChildren(dir, name, nil); err != nil {
-		return err
-	}
-	if err := unlink(dir, name, unix.AT_REMOVEDIR); err != nil && !errors.Is(err, unix.ENOENT) {
-		return err
-	}
-	return nil
-}
-
-// removeChildren empties a directory but for what keep names; nil keeps nothing.
-func removeChildren(dir int, name string, keep func(child string) bool) error {
-	fd, err := openDir(dir, name)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	names, err := readNames(fd)
-	if err != nil {
-		return err
-	}
-	for _, child := range names {
-		if keep != nil && keep(child) {
-			continue
-		}
-		if err := removeAt(fd, child); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // unlink removes one name; a flag that forbids it, on systems that have such flags, is cleared.

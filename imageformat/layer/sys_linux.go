@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -59,3 +60,24 @@ func xattrPath(dir int, name string) (string, bool) {
 }
 
 const errNoAttr = unix.ENODATA
+
+// cloneFile makes dst share all blocks of src; false where the file system cannot.
+func cloneFile(dst, src int) (bool, error) {
+	err := retry(func() error { return unix.IoctlFileClone(dst, src) })
+	for _, cannot := range []error{unix.EOPNOTSUPP, unix.EXDEV, unix.EINVAL, unix.ENOTTY, unix.ENOSYS, unix.EPERM} {
+		if errors.Is(err, cannot) {
+			return false, nil
+		}
+	}
+	return err == nil, err
+}
+
+func copyInKernel(dst, src int, off, n int64) (int64, error) {
+	from, to := off, off
+	var m int
+	err := retry(func() (err error) {
+		m, err = unix.CopyFileRange(src, &from, dst, &to, int(min(n, 1<<30)), 0)
+		return err
+	})
+	return int64(m), err
+}

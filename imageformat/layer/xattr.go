@@ -69,7 +69,12 @@ func xattrsAt(dir int, name string, st *info) (map[string]string, error) {
 		return nil, at("open", name, err)
 	}
 	defer unix.Close(fd)
-	return readXattrs(name, xattrCalls{
+	return xattrsOf(fd)
+}
+
+// xattrsOf is xattrsAt for an open file.
+func xattrsOf(fd int) (map[string]string, error) {
+	return readXattrs("", xattrCalls{
 		list: func(dest []byte) (int, error) { return unix.Flistxattr(fd, dest) },
 		get:  func(key string, dest []byte) (int, error) { return unix.Fgetxattr(fd, key, dest) },
 	})
@@ -93,7 +98,7 @@ func readXattrs(name string, calls xattrCalls) (map[string]string, error) {
 	}
 	var all map[string]string
 	for key := range strings.SplitSeq(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00") {
-		if !usableXattr(key) {
+		if !usableXattr(key) || strings.Contains(key, "=") { // a pax record cannot name such a key
 			continue
 		}
 		value := make([]byte, maxXattr)
