@@ -1,0 +1,217 @@
+package pf
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// The anchors that the administrator refers to.
+const (
+	AnchorRdr = "xc-rdr"
+	AnchorNat = "xc-nat"
+)
+
+// tablePrefix begins the tables' names; pf allows 31 bytes (net/pfvar.h: PF_TABLE_NAME_SIZE).
+const (
+	tablePrefix = "xc:network:"
+	tableMax    = 31
+)
+
+// Host is what rules must know of the host.
+type Host struct {
+	External []string // interfaces that face outwards: ext_ifs, or those of the default routes
+	// OnlyExternal redirects published ports on External alone (the configuration named ext_ifs).
+	OnlyExternal bool
+}
+
+// validInterface is what an interface's name may be made of (net/if.h: IFNAMSIZ is 16 with the NUL).
+var validInterface = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,14}$`)
+
+func checkInterface(name string) error {
+	if !validInterface.MatchString(name) {
+		return fmt.Errorf("pf: %q is not the name of an interface", name)
+	}
+	return nil
+}
+
+// RenderRdr gives the content of AnchorRdr: one rule for each published port, the more specific address first, because the
+// first translation rule that fits decides.
+func RenderRdr(ports []engine.FirewallPort, host Host) (string, error) {
+	sorted := slices.Clone(ports)
+	slices.SortFunc(sorted, func(a, b engine.FirewallPort) int {
+		return cmp.Or(boolFirst(!a.Host.IsUnspecified(), !b.Host.IsUnspecified()), a.Host.Compare(b.Host),
+			cmp.Compare(a.HostPort, b.HostPort), cmp.Compare(a.Proto, b.Proto))
+	})
+	var b strings.Builder
+	for _, p := range sorted {
+		if p.HostPort == 0 || p.Host.IsLoopback() {
+			continue // routed, or served by the proxy alone
+		}
+		family, err := familyOf(p.Host, p.Target.Addr())
+		if err != nil {
+			return "", err
+		}
+		to := "self"
+		if !p.Host.IsUnspecified() {
+			to = p.Host.String()
+		}
+		on := []string{""}
+		if host.OnlyExternal {
+			on = on[:0]
+			for _, i := range host.External {
+				if err := checkInterface(i); err != nil {
+					return "", err
+				}
+				on = append(on, "on "+i+" ")
+			}
+		}
+		for _, where := range on {
+			fmt.Fprintf(&b, "rdr pass %s%s proto %s from any to %s port %d -> %s port %d\n", where, family, p.Proto, to, p.HostPort, p.Target.Addr(), p.Target.Port())
+		}
+	}
+	return b.String(), nil
+}
+
+func boolFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
+func familyOf(host, target netip.Addr) (string, error) {
+	switch {
+	case !target.IsValid() || !host.IsValid() || host.Is4() != target.Is4():
+		return "", fmt.Errorf("pf: a port of %v cannot lead to %v", host, target)
+	case target.Is4():
+		return "inet", nil
+	}
+	return "inet6", nil
+}
+
+// RenderNat gives the content of AnchorNat: what leaves by an outward interface gets its address; what a container sends to
+// a published port of the host comes back to the host, so that the answer passes it.
+func RenderNat(rules engine.FirewallRules, host Host) (string, error) {
+	var b strings.Builder
+	for _, n := range rules.Networks {
+		if !n.Managed || n.Internal {
+			continue
+		}
+		if err := checkInterface(n.Bridge); err != nil {
+			return "", err
+		}
+		for _, subnet := range n.Subnets {
+			family, masquerade, snat := "inet", n.Masquerade4, n.SNAT4
+			if subnet.Addr().Is6() {
+				family, masquerade, snat = "inet6", n.Masquerade6, n.SNAT6
+			}
+			if !masquerade {
+				continue
+			}
+			for _, ext := range host.External {
+				if err := checkInterface(ext); err != nil {
+					return "", err
+				}
+				to := "(" + ext + ":0)"
+				if snat.IsValid() {
+					to = snat.String()
+				}
+				fmt.Fprintf(&b, "nat on %s %s from %s to ! %s -> %s\n", ext, family, subnet, subnet, to)
+			}
+		}
+	}
+	for _, p := range rules.Ports {
+		line, err := reflection(p, rules.Networks)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(line)
+	}
+	return b.String(), nil
+}
+
+// reflection lets containers of the target's own network reach it by the host's address.
+func reflection(p engine.FirewallPort, networks []engine.FirewallNetwork) (string, error) {
+	i := slices.IndexFunc(networks, func(n engine.FirewallNetwork) bool { return n.Network == p.Network })
+	if i < 0 || !networks[i].Managed || p.HostPort == 0 || p.Host.IsLoopback() {
+		return "", nil
+	}
+	n := networks[i]
+	family, err := familyOf(p.Host, p.Target.Addr())
+	if err != nil {
+		return "", err
+	}
+	for _, subnet := range n.Subnets {
+		if subnet.Contains(p.Target.Addr()) {
+			return fmt.Sprintf("nat on %s %s proto %s from %s to %s port %d -> (%s:0)\n", n.Bridge, family, p.Proto, subnet, p.Target.Addr(), p.Target.Port(), n.Bridge), nil
+		}
+	}
+	return "", nil
+}
+
+// Table gives the name of a network's table. Names that pf cannot hold are an error.
+func Table(network string) (string, error) {
+	name := tablePrefix + network
+	if len(name) > tableMax {
+		return "", fmt.Errorf("pf: the table %s would have more than %d bytes; networks that pf.conf refers to need a name of at most %d", name, tableMax, tableMax-len(tablePrefix))
+	}
+	if strings.Trim(network, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" {
+		return "", fmt.Errorf("pf: %q holds what a table's name cannot", network)
+	}
+	return name, nil
+}
+
+// TableCommand gives pfctl(8)'s arguments that make a network's table hold exactly these addresses. The addresses go in by
+// stdin.
+func TableCommand(network string, addrs []netip.Addr) (args []string, stdin string, err error) {
+	name, err := Table(network)
+	if err != nil {
+		return nil, "", err
+	}
+	var b strings.Builder
+	for _, a := range slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare) {
+		fmt.Fprintln(&b, a)
+	}
+	return []string{"-q", "-t", name, "-T", "replace", "-f", "-"}, b.String(), nil
+}
+
+// Missing reads the main ruleset ("pfctl -s nat") and names the anchors that it does not refer to.
+func Missing(mainNat string) []string {
+	var missing []string
+	for _, a := range []struct{ kind, name string }{{"nat-anchor", AnchorNat}, {"rdr-anchor", AnchorRdr}} {
+		found := false
+		for line := range strings.Lines(mainNat) {
+			f := strings.Fields(line)
+			if len(f) >= 2 && f[0] == a.kind && strings.Trim(f[1], `"`) == a.name {
+				found = true
+			}
+		}
+		if !found {
+			missing = append(missing, fmt.Sprintf("%s %q", a.kind, a.name))
+		}
+	}
+	return missing
+}
+
+// ErrDisabled says that pf is loaded and off, or not loaded.
+var ErrDisabled = errors.New("pf is not enabled: published ports are served by the proxy alone, and containers have no outbound translation (service pf enable; service pf start)")
+
+// Enabled reads "pfctl -s info".
+func Enabled(info string) bool {
+	for line := range strings.Lines(info) {
+		if strings.HasPrefix(line, "Status:") {
+			return strings.HasPrefix(strings.TrimSpace(strings.TrimPrefix(line, "Status:")), "Enabled")
+		}
+	}
+	return false
+}

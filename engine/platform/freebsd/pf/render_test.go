@@ -1,0 +1,124 @@
+package pf
+
+import (
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xcengine/xc/engine"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func port(proto engine.Proto, host string, hostPort uint16, target string) engine.FirewallPort {
+	return engine.FirewallPort{Network: "n1", Bridge: "xc0", Proto: proto, Host: netip.MustParseAddr(host), HostPort: hostPort, Target: netip.MustParseAddrPort(target)}
+}
+
+func state() engine.FirewallRules {
+	return engine.FirewallRules{
+		Networks: []engine.FirewallNetwork{
+			{Network: "n1", Name: "bridge", Managed: true, Bridge: "xc0", Subnets: []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("fd00:17::/64")}, Masquerade4: true, Masquerade6: true},
+			{Network: "n2", Name: "inside", Managed: true, Internal: true, Bridge: "xc1", Subnets: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")}, Masquerade4: true},
+			{Network: "n3", Name: "fixed", Managed: true, Bridge: "xc2", Subnets: []netip.Prefix{netip.MustParsePrefix("10.8.0.0/24")}, Masquerade4: true, SNAT4: netip.MustParseAddr("192.0.2.9")},
+			{Network: "n4", Name: "example", Bridge: "em1", Subnets: []netip.Prefix{netip.MustParsePrefix("192.168.17.0/24")}},
+		},
+		Ports: []engine.FirewallPort{
+			port(engine.TCP, "0.0.0.0", 8080, "172.17.0.2:80"), port(engine.UDP, "0.0.0.0", 53, "172.17.0.3:53"),
+			port(engine.TCP, "::", 8080, "[fd00:17::2]:80"), port(engine.TCP, "192.0.2.1", 8080, "172.17.0.4:80"),
+			port(engine.TCP, "127.0.0.1", 9000, "172.17.0.2:90"), port(engine.TCP, "0.0.0.0", 0, "172.17.0.2:91"),
+		},
+	}
+}
+
+func TestRender(t *testing.T) {
+	for name, host := range map[string]Host{
+		"any":      {External: []string{"igb0"}},
+		"external": {External: []string{"igb0", "igb1.10"}, OnlyExternal: true},
+	} {
+		rdr, err := RenderRdr(state().Ports, host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".rdr.golden", rdr)
+		nat, err := RenderNat(state(), host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".nat.golden", nat)
+	}
+}
+
+func TestNothingBecomesSyntax(t *testing.T) {
+	evil := "igb0 -> 1.2.3.4\npass all"
+	if s, err := RenderRdr(state().Ports, Host{External: []string{evil}, OnlyExternal: true}); err == nil {
+		t.Errorf("rdr: %s", s)
+	}
+	if s, err := RenderNat(state(), Host{External: []string{evil}}); err == nil {
+		t.Errorf("nat: %s", s)
+	}
+	bad := state()
+	bad.Networks[0].Bridge = "xc0 xc1"
+	if s, err := RenderNat(bad, Host{External: []string{"igb0"}}); err == nil {
+		t.Errorf("bridge: %s", s)
+	}
+	if s, err := RenderRdr([]engine.FirewallPort{port(engine.TCP, "0.0.0.0", 1, "[fd00::1]:2")}, Host{}); err == nil {
+		t.Errorf("families: %s", s)
+	}
+}
+
+func TestTables(t *testing.T) {
+	args, stdin, err := TableCommand("example", []netip.Addr{netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(args, " "), "-q -t xc:network:example -T replace -f -"; got != want {
+		t.Errorf("arguments %q, want %q", got, want)
+	}
+	if want := "10.0.0.2\n10.0.0.9\nfd00::1\n"; stdin != want {
+		t.Errorf("stdin %q, want %q", stdin, want)
+	}
+	for _, name := range []string{"a-name-that-is-too-long-for-pf", "a b", "x>y", "x\ny"} {
+		if table, err := Table(name); err == nil {
+			t.Errorf("%q gave %q", name, table)
+		}
+	}
+}
+
+func TestWhatPfctlSays(t *testing.T) {
+	if !Enabled("No ALTQ support in kernel\nStatus: Enabled for 0 days 00:01:02           Debug: Urgent\n") {
+		t.Error("enabled is not seen")
+	}
+	for _, info := range []string{"Status: Disabled                              Debug: Urgent\n", "", "pfctl: /dev/pf: No such file or directory\n"} {
+		if Enabled(info) {
+			t.Errorf("%q was taken for enabled", info)
+		}
+	}
+	if got := Missing("nat on igb0 from <xc:network:example> to any -> (igb0)\nrdr-anchor \"xc-rdr\" all\n"); len(got) != 1 || got[0] != `nat-anchor "xc-nat"` {
+		t.Errorf("missing: %q", got)
+	}
+	if got := Missing("nat-anchor \"xc-nat\" all\nrdr-anchor \"xc-rdr\" all\n"); len(got) != 0 {
+		t.Errorf("missing: %q", got)
+	}
+}

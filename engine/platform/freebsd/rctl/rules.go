@@ -1,0 +1,95 @@
+package rctl
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// Subject is the rules' subject of a jail.
+func Subject(jail string) string { return "jail:" + jail }
+
+// Rules renders limits for a jail as rctl(8) takes them, "jail:name:resource:action=amount". A memory bound kills what
+// exceeds it, as an out-of-memory killer does, and is reported; processes beyond theirs are refused; processor time is
+// throttled.
+func Rules(jail string, r engine.Resources) []string {
+	var rules []string
+	add := func(resource, action string, amount int64) {
+		rules = append(rules, fmt.Sprintf("%s:%s:%s=%d", Subject(jail), resource, action, amount))
+	}
+	if r.Memory > 0 {
+		add("memoryuse", "devctl", r.Memory)
+		add("memoryuse", "sigkill", r.Memory)
+	}
+	if swap := r.MemorySwap - r.Memory; r.MemorySwap > 0 && swap >= 0 {
+		add("swapuse", "deny", swap)
+	}
+	if p := r.PidsLimit; p != nil && *p > 0 {
+		add("maxproc", "deny", *p)
+	}
+	if pcpu := percent(r); pcpu > 0 {
+		add("pcpu", "deny", pcpu)
+	}
+	for _, u := range r.Ulimits {
+		if resource, ok := ulimits[u.Name]; ok && u.Hard >= 0 {
+			add(resource, "deny", u.Hard)
+		}
+	}
+	return rules
+}
+
+// ulimits are those of Docker's names that bound a jail as a whole; the others are set per process by setrlimit(2).
+var ulimits = map[string]string{"msgqueue": "msgqqueued"}
+
+// percent gives the share of processors in per cent of one; 0 is no bound.
+func percent(r engine.Resources) int64 {
+	switch {
+	case r.NanoCPUs > 0:
+		return max(r.NanoCPUs/10_000_000, 1)
+	case r.CPUQuota > 0:
+		period := r.CPUPeriod
+		if period == 0 {
+			period = 100_000
+		}
+		return max(r.CPUQuota*100/period, 1)
+	}
+	return 0
+}
+
+// Usage is what a jail uses, from "rctl -u jail:name".
+type Usage struct {
+	CPUTime           uint64 // seconds
+	Memory            uint64 // bytes
+	Swap              uint64
+	Processes         uint64
+	Threads           uint64
+	PCPU              uint64 // per cent of one processor
+	ReadBPS, WriteBPS uint64
+}
+
+// ParseUsage reads "resource=amount" lines. Resources that are not known are passed over.
+func ParseUsage(out string) (Usage, error) {
+	var u Usage
+	fields := map[string]*uint64{
+		"cputime": &u.CPUTime, "memoryuse": &u.Memory, "swapuse": &u.Swap, "maxproc": &u.Processes, "nthr": &u.Threads, "pcpu": &u.PCPU,
+		"readbps": &u.ReadBPS, "writebps": &u.WriteBPS,
+	}
+	for line := range strings.Lines(out) {
+		name, amount, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if !ok {
+			continue
+		}
+		to := fields[name]
+		if to == nil {
+			continue
+		}
+		n, err := strconv.ParseUint(amount, 10, 64)
+		if err != nil {
+			return u, fmt.Errorf("rctl usage %q: %w", line, err)
+		}
+		*to = n
+	}
+	return u, nil
+}
