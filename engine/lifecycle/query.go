@@ -104,7 +104,7 @@ type matcher struct {
 
 func (s *Service) matcher(ctx context.Context, q engine.ContainerQuery) (*matcher, error) {
 	m := &matcher{q: q}
-	m.notRunning = q.All || q.Limit > 0 || len(q.States) > 0 || len(q.Exited) > 0 || q.Before != "" || q.Since != ""
+	m.notRunning = q.All || q.Limit > 0 || len(q.States) > 0
 	invalid := func(err error) error {
 		return &engine.Error{Op: "list", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: err}
 	}

@@ -152,13 +152,14 @@ func (s *Service) Kill(ctx context.Context, ref string, sig engine.Signal) error
 			return err
 		}
 	}
-	if !kills {
-		return s.signal(ctx, u, r, sig)
-	}
 	if c.Status.State == engine.StatePaused {
+		// Frozen processes take no signal; as with dockerd, one that is signalled runs on.
 		if err := s.resume(ctx, u); err != nil {
 			return err
 		}
+	}
+	if !kills {
+		return s.signal(ctx, u, r, sig)
 	}
 	return s.murder(context.WithoutCancel(ctx), u, r)
 }

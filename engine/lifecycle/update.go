@@ -18,6 +18,9 @@ func (s *Service) Update(ctx context.Context, ref string, req engine.UpdateReque
 	if req.Restart != nil && before.Spec.AutoRemove && req.Restart.Name != engine.RestartNo && req.Restart.Name != "" {
 		return nil, &engine.Error{Op: "update", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Restart policy cannot be updated because AutoRemove is enabled for the container")} //nolint:staticcheck // Docker's words
 	}
+	if err := canUpdate(before, req.Resources); err != nil {
+		return nil, err
+	}
 	wanted := before
 	wanted.Spec.Resources = updated(before.Spec.Resources, req.Resources)
 	if req.Restart != nil {
@@ -39,6 +42,25 @@ func (s *Service) Update(ctx context.Context, ref string, req engine.UpdateReque
 	}
 	s.publish(u.snapshot(), "update", nil)
 	return warnings, nil
+}
+
+// canUpdate refuses what contradicts limits that stand and stay.
+func canUpdate(c engine.Container, up engine.ResourceUpdate) error {
+	conflict := func(text string) error {
+		return &engine.Error{Op: "update", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: c.Name, Err: errors.New(text)}
+	}
+	r := c.Spec.Resources
+	switch {
+	case up.Memory != nil && up.MemorySwap == nil && r.MemorySwap > 0 && *up.Memory > r.MemorySwap:
+		return conflict("Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time")
+	case r.NanoCPUs > 0 && up.CPUPeriod != nil && *up.CPUPeriod > 0:
+		return conflict("Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set")
+	case r.NanoCPUs > 0 && up.CPUQuota != nil && *up.CPUQuota > 0:
+		return conflict("Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set")
+	case up.NanoCPUs != nil && *up.NanoCPUs > 0 && (r.CPUQuota > 0 || r.CPUPeriod > 0):
+		return conflict("Conflicting options: Nano CPUs cannot be updated as CPU Quota or CPU Period has already been set")
+	}
+	return nil
 }
 
 // updated returns resources with the members that the update sets.
