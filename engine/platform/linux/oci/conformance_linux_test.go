@@ -1,6 +1,7 @@
 package oci_test
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -21,6 +22,13 @@ import (
 var _ lifecycle.Runtime = (*oci.Runtime)(nil)
 
 func TestMain(m *testing.M) {
+	if layout := os.Getenv(layoutMark); layout != "" && layout != layoutDone {
+		if err := arrange(layout); err != nil {
+			fmt.Fprintln(os.Stderr, "control groups:", err)
+			os.Exit(1)
+		}
+		os.Setenv(layoutMark, layoutDone) // for the supervisors, which this starts in the same namespace
+	}
 	runtimetest.Main(m, func(r *reaper.Reaper) shim.Launcher { return launch.New(r) })
 }
 

@@ -150,7 +150,7 @@ func (r *Runtime) trial(ctx context.Context, p program) (err error) {
 	return err
 }
 
-// output runs a host program and returns what it prints. The error of one that fails is the last line of its stderr.
+// output runs a host program and returns what it prints. The error of one that fails is the last thing it said on stderr.
 func output(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = []string{"PATH=" + defaultPath, "LC_ALL=C"}
@@ -164,9 +164,8 @@ func output(ctx context.Context, args ...string) ([]byte, error) {
 	if err == nil {
 		return out, nil
 	}
-	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-	if last := lines[len(lines)-1]; last != "" {
-		return nil, fmt.Errorf("%s: %s", filepath.Base(args[0]), last)
+	if said := lastWords(stderr.String()); said != "" {
+		return nil, errors.New(said)
 	}
 	return nil, fmt.Errorf("%s: %w", filepath.Base(args[0]), err)
 }

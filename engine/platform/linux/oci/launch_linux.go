@@ -96,7 +96,7 @@ func (r *Runtime) look(spec engine.SandboxSpec, box engine.Sandbox, p engine.Pro
 	if err != nil {
 		return req, err
 	}
-	if req.user, err = known.resolve(p.User, p.Groups); err != nil {
+	if req.user, req.home, err = known.resolve(p.User, p.Groups); err != nil {
 		return req, err
 	}
 	return req, nil

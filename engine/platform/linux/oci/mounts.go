@@ -60,7 +60,7 @@ func systemMounts(r request, h host, own map[string]bool) []specs.Mount {
 				continue
 			}
 			if r.shm != "" {
-				m = specs.Mount{Destination: devShm, Type: "bind", Source: r.shm, Options: []string{"rbind", "rprivate"}}
+				m = specs.Mount{Destination: devShm, Type: "bind", Source: r.shm, Options: []string{"rbind", "nosuid", "noexec", "nodev", "rprivate"}}
 				break
 			}
 			m.Options = append(m.Options, fmt.Sprintf("size=%d", shmSize(r.Spec.Resources)))

@@ -132,7 +132,14 @@ func TestUsers(t *testing.T) {
 		{name: "no further group", who: "ann", groups: []string{"20", "bob"}, a: known, err: "Unable to find group bob: no matching entries in group file", args: []string{"bob", "group"}},
 		{name: "out of range", who: "4294967296", a: known, err: "uids and gids must be in range 0-2147483647"},
 	} {
-		got, err := tc.a.resolve(tc.who, tc.groups)
+		got, home, err := tc.a.resolve(tc.who, tc.groups)
+		wantHome, ok := map[uint32]string{0: "/root", 10: "/h"}[got.UID]
+		if !ok || tc.a.passwd == nil {
+			wantHome = "/"
+		}
+		if err == nil && home != wantHome {
+			t.Errorf("%s: home %q, want %q", tc.name, home, wantHome)
+		}
 		if diff := cmp.Diff(tc.want, got); tc.err == "" && (err != nil || diff != "") {
 			t.Errorf("%s: %v %s", tc.name, err, diff)
 		}
@@ -189,6 +196,18 @@ func TestKernelAtLeast(t *testing.T) {
 func TestKnowsRRO(t *testing.T) {
 	if !knowsRRO([]byte(`{"mountOptions":["ro","rro"]}`)) || knowsRRO([]byte(`{"mountOptions":["ro"]}`)) || knowsRRO([]byte("usage:")) {
 		t.Error("rro is seen wrongly")
+	}
+}
+
+func TestLastWords(t *testing.T) {
+	for said, want := range map[string]string{
+		"": "", "one\ntwo\n": "two",
+		"time=\"2026-11-23T18:24:58Z\" level=error msg=\"container \\\"x\\\" not running\"\n": `container "x" not running`,
+		"time=\"2026-11-23T18:24:58Z\" level=error msg=short\n":                               "short",
+	} {
+		if got := lastWords(said); got != want {
+			t.Errorf("%q: %q, want %q", said, got, want)
+		}
 	}
 }
 

@@ -19,8 +19,9 @@ const (
 )
 
 // environment gives a process Docker's defaults under what was asked for: of several values of a name the last counts, at
-// the place of the first. A name without "=" removes the default. The OCI runtime adds HOME.
-func environment(hostname string, tty bool, given ...[]string) []string {
+// the place of the first. A name without "=" removes the default. HOME comes last, where runc puts it; crun leaves it out for
+// users without an entry.
+func environment(hostname, home string, tty bool, given ...[]string) []string {
 	env := []string{"PATH=" + defaultPath, "HOSTNAME=" + hostname}
 	if tty {
 		env = append(env, "TERM=xterm")
@@ -29,6 +30,9 @@ func environment(hostname string, tty bool, given ...[]string) []string {
 		for _, kv := range list {
 			env = setEnv(env, kv)
 		}
+	}
+	if !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "HOME=") }) {
+		env = append(env, "HOME="+home)
 	}
 	return env
 }

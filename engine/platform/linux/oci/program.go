@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -48,6 +49,22 @@ func (p programs) write(file string) error {
 		return err
 	}
 	return os.Rename(file+".new", file)
+}
+
+var logMessage = regexp.MustCompile(`^time=\S+ level=\S+ msg=("(?:[^"\\]|\\.)*"|\S+)`)
+
+// lastWords is the last line that a program wrote, or the message in it when it is a line of runc's log.
+func lastWords(stderr string) string {
+	stderr = strings.TrimSpace(stderr)
+	line := stderr[strings.LastIndexByte(stderr, '\n')+1:]
+	m := logMessage.FindStringSubmatch(line)
+	if m == nil {
+		return line
+	}
+	if text, err := strconv.Unquote(m[1]); err == nil {
+		return text
+	}
+	return m[1]
 }
 
 // knowsRRO looks for a mount option in what "<runtime> features" prints (runtime-spec's features.md).

@@ -19,6 +19,7 @@ type request struct {
 	options options
 	netns   string     // path of the network namespace, empty for the host's
 	user    specs.User // resolved inside the root
+	home    string     // the user's
 	shm     string     // host directory to bind at /dev/shm, empty for one of its own
 	devices []specs.LinuxDevice
 	rules   []specs.LinuxDeviceCgroup // for these devices
@@ -43,7 +44,7 @@ func render(r request, h host) (*specs.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	env := environment(r.Spec.Hostname, r.Spec.Process.TTY, r.Spec.Process.Env)
+	env := environment(r.Spec.Hostname, r.home, r.Spec.Process.TTY, r.Spec.Process.Env)
 	masked, readonly := systemPaths(r.Spec.Security, r.options, h)
 	s := &specs.Spec{
 		Version:     specVersion,
@@ -81,7 +82,7 @@ func renderExec(r request, e engine.ExecSpec, h host) (*specs.Process, error) {
 	if p.WorkDir == "" {
 		p.WorkDir = r.Spec.Process.WorkDir
 	}
-	env := environment(r.Spec.Hostname, p.TTY, r.Spec.Process.Env, p.Env)
+	env := environment(r.Spec.Hostname, r.home, p.TTY, r.Spec.Process.Env, p.Env)
 	return process(p, p.Args(), env, r.user, caps, r, h), nil
 }
 

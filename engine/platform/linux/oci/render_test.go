@@ -47,7 +47,7 @@ func plainRequest() request {
 			Files: map[string]string{"/etc/hosts": "/d/hosts", "/etc/hostname": "/d/hostname", "/etc/resolv.conf": "/d/resolv.conf"},
 			Spec:  engine.Spec{Hostname: "0a1b2c3d4e5f"},
 		},
-		netns: "/state/netns/0a1b2c3d4e5f", numbers: testNumbers, user: specs.User{AdditionalGids: []uint32{0}},
+		netns: "/state/netns/0a1b2c3d4e5f", numbers: testNumbers, user: specs.User{AdditionalGids: []uint32{0}}, home: "/root",
 	}
 }
 

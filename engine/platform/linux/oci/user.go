@@ -26,21 +26,21 @@ func reader(b []byte) io.Reader {
 	return bytes.NewReader(b)
 }
 
-// resolve finds "user[:group]" and supplementary groups, names or numbers, as dockerd does: the first of the supplementary
-// groups is the group itself, then come the user's own, then those asked for.
-func (a accounts) resolve(who string, groups []string) (specs.User, error) {
-	found, err := user.GetExecUser(who, nil, reader(a.passwd), reader(a.group))
+// resolve finds "user[:group]" and supplementary groups, names or numbers, as dockerd does, and the user's home, "/" for one
+// without an entry. The first of the supplementary groups is the group itself, then come the user's own, then those asked for.
+func (a accounts) resolve(who string, groups []string) (u specs.User, home string, err error) {
+	found, err := user.GetExecUser(who, &user.ExecUser{Home: "/"}, reader(a.passwd), reader(a.group))
 	if err != nil {
-		return specs.User{}, unknownUser(who, err)
+		return specs.User{}, "", unknownUser(who, err)
 	}
-	u := specs.User{UID: uint32(found.Uid), GID: uint32(found.Gid), AdditionalGids: []uint32{uint32(found.Gid)}}
+	u = specs.User{UID: uint32(found.Uid), GID: uint32(found.Gid), AdditionalGids: []uint32{uint32(found.Gid)}}
 	for _, g := range found.Sgids {
 		u.AdditionalGids = append(u.AdditionalGids, uint32(g))
 	}
 	for _, name := range groups {
 		more, err := user.GetAdditionalGroups([]string{name}, reader(a.group))
 		if err != nil {
-			return specs.User{}, unknownUser(":"+name, err)
+			return specs.User{}, "", unknownUser(":"+name, err)
 		}
 		for _, g := range more {
 			if gid := uint32(g); !slices.Contains(u.AdditionalGids, gid) {
@@ -48,7 +48,7 @@ func (a accounts) resolve(who string, groups []string) (specs.User, error) {
 			}
 		}
 	}
-	return u, nil
+	return u, found.Home, nil
 }
 
 // unknownUser keeps the words of the lookup, which are dockerd's.

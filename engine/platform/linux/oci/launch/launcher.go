@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,6 +68,9 @@ func (l *Launcher) Kill(ctx context.Context) error {
 	}
 	return cgroup.KillDirs(ctx, groups)
 }
+
+// inheritPause is how long a helper of the runtime takes to end, about.
+const inheritPause = 200 * time.Microsecond
 
 // attempt is the start of one process. Its files in the bundle are <name>.pid, .log, .json and .sock.
 type attempt struct {
@@ -164,7 +169,27 @@ func (a attempt) runtime(ctx context.Context, r *reaper.Reaper, c reaper.Command
 	if err != nil {
 		return 0, fmt.Errorf("%s wrote no process number: %w", c.Path, err)
 	}
-	return pid, nil
+	return pid, inherit(ctx, pid)
+}
+
+// inherit waits until a process is this one's child or is gone. crun leaves it to a helper that ends a moment after crun.
+func inherit(ctx context.Context, pid int) error {
+	for {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return nil
+		}
+		// After the program's name, which can hold anything, come the state and the parent.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) < 2 || fields[1] == strconv.Itoa(os.Getpid()) {
+			return nil
+		}
+		select {
+		case <-time.After(inheritPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // abandon kills a process that was started although nobody waits for it any more.

@@ -59,9 +59,9 @@ var causes = []struct {
 	reason engine.Reason
 	advice string
 }{
-	{words: regexp.MustCompile(`chdir to |[Cc]wd .*(not absolute|outside)|mkdir .*: not a directory`), reason: engine.ReasonBadCwd},
+	{words: regexp.MustCompile(`\bchdir\b|[Cc]wd .*(not absolute|outside)|mkdir .*: not a directory`), reason: engine.ReasonBadCwd},
 	{words: regexp.MustCompile(`(?i)exec: ".*": is a directory|executable .*is a directory`), reason: engine.ReasonExecIsDir},
-	{words: regexp.MustCompile(`(?i)exec: ".*permission denied|open executable: permission denied|executable .*permission denied`), reason: engine.ReasonExecDenied},
+	{words: regexp.MustCompile(`(?i)exec: ".*permission denied|open executable: (permission denied|operation not permitted)|executable .*permission denied`), reason: engine.ReasonExecDenied},
 	{words: regexp.MustCompile(`(?i)executable file .*not found|exec: ".*(no such file or directory|not a directory)|open executable: (no such file|not a dir)`), reason: engine.ReasonExecNotFound},
 	{
 		words: regexp.MustCompile(`(?i)not a directory`), reason: engine.ReasonNone,
