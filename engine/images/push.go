@@ -82,7 +82,7 @@ func (p *push) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := p.send(ctx, e)
+	out, err := p.send(ctx, e, e.rec.Manifests)
 	if err != nil {
 		return err
 	}
@@ -95,12 +95,12 @@ func (p *push) run(ctx context.Context) error {
 	return p.finish(ctx, top, []outgoing{out})
 }
 
-// send brings an image's blobs to the registry and decides on its manifest.
-func (p *push) send(ctx context.Context, e *entry) (outgoing, error) {
+// send brings an image's blobs to the registry and decides on its manifest, one of the given if that can be.
+func (p *push) send(ctx context.Context, e *entry, manifests []engine.ManifestRecord) (outgoing, error) {
 	for _, d := range slices.Backward(e.diffIDs) {
 		p.rep.say(shortID(d), "Preparing")
 	}
-	out, err := p.prepare(ctx, e)
+	out, err := p.prepare(ctx, e, manifests)
 	if err != nil {
 		return out, err
 	}
@@ -109,7 +109,7 @@ func (p *push) send(ctx context.Context, e *entry) (outgoing, error) {
 
 // prepare takes a manifest that the image came with if its layers are kept, or else makes one of the layers as they are
 // kept; one that no registry takes is compressed.
-func (p *push) prepare(ctx context.Context, e *entry) (outgoing, error) {
+func (p *push) prepare(ctx context.Context, e *entry, manifests []engine.ManifestRecord) (outgoing, error) {
 	out := outgoing{e: e, config: imageformat.Descriptor{MediaType: imageformat.OCIConfig, Digest: digest.Digest(e.rec.ID)}}
 	if err := p.held.hold(ctx, blobKey(out.config.Digest)); err != nil {
 		return out, err
@@ -119,7 +119,7 @@ func (p *push) prepare(ctx context.Context, e *entry) (outgoing, error) {
 		return out, err
 	}
 	out.config.Size = int64(len(config))
-	for _, m := range e.rec.Manifests {
+	for _, m := range manifests {
 		layers, raw, ok := p.s.keptManifest(ctx, p.held, m)
 		if !ok {
 			layers, raw, ok = p.knownManifest(ctx, m)

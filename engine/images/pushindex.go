@@ -9,13 +9,31 @@ import (
 	"github.com/xcengine/xc/imageformat"
 )
 
+// part is an image of an index, with the manifest by which the index names it.
+type part struct {
+	e        *entry
+	manifest engine.ManifestRecord
+}
+
 // wholeIndex finds the index that the tag's images came with, if all of its images are here. What is no image, such as an
 // attestation, is not kept here, so an index that names one is never whole.
-func (p *push) wholeIndex(ctx context.Context, fit []*entry) (document, []*entry, bool) {
-	if len(fit) == 0 || len(fit[0].rec.Manifests) == 0 || fit[0].rec.Manifests[0].Index == "" {
-		return document{}, nil, false
+func (p *push) wholeIndex(ctx context.Context, fit []*entry) (document, []part, bool) {
+	tried := map[string]bool{"": true}
+	for _, e := range fit {
+		for _, m := range e.rec.Manifests {
+			if tried[m.Index] {
+				continue
+			}
+			tried[m.Index] = true
+			if doc, parts, ok := p.indexOf(ctx, digest.Digest(m.Index), fit); ok {
+				return doc, parts, true
+			}
+		}
 	}
-	d := digest.Digest(fit[0].rec.Manifests[0].Index)
+	return document{}, nil, false
+}
+
+func (p *push) indexOf(ctx context.Context, d digest.Digest, fit []*entry) (document, []part, bool) {
 	if p.held.hold(ctx, blobKey(d)) != nil {
 		return document{}, nil, false
 	}
@@ -27,37 +45,38 @@ func (p *push) wholeIndex(ctx context.Context, fit []*entry) (document, []*entry
 	if err != nil || len(index.Manifests) == 0 {
 		return document{}, nil, false
 	}
-	var parts []*entry
-	for _, m := range index.Manifests {
-		at := -1
-		for i, e := range fit {
-			if len(e.rec.Manifests) > 0 && e.rec.Manifests[0].Digest == m.Digest.String() {
-				at = i
-			}
+	named := map[string]part{}
+	for _, e := range fit {
+		for _, m := range e.rec.Manifests {
+			named[m.Digest] = part{e, m}
 		}
-		if at < 0 {
+	}
+	var parts []part
+	for _, m := range index.Manifests {
+		one, ok := named[m.Digest.String()]
+		if !ok {
 			return document{}, nil, false
 		}
-		parts = append(parts, fit[at])
+		parts = append(parts, one)
 	}
 	return document{imageformat.DescriptorOf(index.MediaType, raw), raw}, parts, true
 }
 
 // sendIndex sends every image of an index and the index. An image whose manifest cannot go out as it is spoils the index:
 // then the host's own image goes alone.
-func (p *push) sendIndex(ctx context.Context, index document, parts []*entry) error {
+func (p *push) sendIndex(ctx context.Context, index document, parts []part) error {
 	var sent []outgoing
-	for _, e := range parts {
-		out, err := p.send(ctx, e)
+	for _, one := range parts {
+		out, err := p.send(ctx, one.e, []engine.ManifestRecord{one.manifest})
 		if err != nil {
 			return err
 		}
-		if out.manifest.desc.Digest.String() != e.rec.Manifests[0].Digest {
+		if out.manifest.desc.Digest.String() != one.manifest.Digest {
 			e, err := p.s.find("push", p.tag.String(), nil)
 			if err != nil {
 				return err
 			}
-			if out, err = p.send(ctx, e); err != nil {
+			if out, err = p.send(ctx, e, e.rec.Manifests); err != nil {
 				return err
 			}
 			return p.finish(ctx, out.manifest, []outgoing{out})

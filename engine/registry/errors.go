@@ -100,11 +100,10 @@ func (c *Client) explain(err error, named reference.Named, rights string) error 
 	case denied && rights == rightPull:
 		e.Kind, e.Resource, e.Reason, e.Args = engine.NotFound, engine.ResourceImage, engine.ReasonPullDenied, []string{reference.FamiliarName(named)}
 		e.Err = errDenied
+	case denied && (isStatus(err, http.StatusForbidden) || hasCode(err, transport.DeniedErrorCode) || isInsufficient(err)):
+		e.Kind, e.Err = engine.Forbidden, errDenied
 	case denied:
-		e.Kind = engine.Unauthorized
-		if hasCode(err, transport.DeniedErrorCode) || isInsufficient(err) {
-			e.Kind, e.Err = engine.Forbidden, errDenied
-		}
+		e.Kind, e.Err = engine.Unauthorized, &worded{unauthorized(err), err}
 	case hasCode(err, transport.NameUnknownErrorCode):
 		e.Kind, e.Resource, e.Reason, e.Args = engine.NotFound, engine.ResourceImage, engine.ReasonNameUnknown, []string{reference.FamiliarName(named)}
 		e.Err = &worded{fmt.Sprintf("repository %s not found: %v", reference.FamiliarName(named), e.Err), err}
