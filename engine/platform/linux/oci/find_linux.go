@@ -36,28 +36,39 @@ func (r *Runtime) find(ctx context.Context) (program, error) {
 	if err != nil {
 		return program{}, err
 	}
-	var problems []string
-	for _, believe := range []bool{true, false} {
-		problems = nil
-		for _, name := range names {
-			p, err := r.try(ctx, name, known, believe)
-			if err == nil && p.Problem == "" {
-				return p, known.write(file)
-			}
-			if ctx.Err() != nil {
-				return program{}, ctx.Err()
-			}
-			if err == nil {
-				err = errors.New(p.Problem)
-			}
-			problems = append(problems, fmt.Sprintf("%s: %v", name, err))
-		}
+	earlier := len(known) > 0
+	good, problems := r.firstGood(ctx, names, known)
+	if good.Path == "" && earlier && ctx.Err() == nil {
+		known = programs{}
+		good, problems = r.firstGood(ctx, names, known)
 	}
-	return program{}, fmt.Errorf("no OCI runtime works on this host (%s); install runc or crun (on Debian and Ubuntu: apt-get install runc)", strings.Join(problems, "; "))
+	switch {
+	case ctx.Err() != nil:
+		return program{}, ctx.Err()
+	case good.Path == "":
+		return program{}, fmt.Errorf("no OCI runtime works on this host (%s); install runc or crun (on Debian and Ubuntu: apt-get install runc)", strings.Join(problems, "; "))
+	}
+	return good, known.write(file)
+}
+
+// firstGood tries the runtimes in order, but believes what is known of one, and notes in known what it finds.
+func (r *Runtime) firstGood(ctx context.Context, names []string, known programs) (program, []string) {
+	var problems []string
+	for _, name := range names {
+		p, err := r.try(ctx, name, known)
+		if err == nil && p.Problem == "" {
+			return p, nil
+		}
+		if err == nil {
+			err = errors.New(p.Problem)
+		}
+		problems = append(problems, fmt.Sprintf("%s: %v", name, err))
+	}
+	return program{}, problems
 }
 
 // try finds out whether a runtime works. The error is of not finding it; one that was found and does not work has a Problem.
-func (r *Runtime) try(ctx context.Context, name string, known programs, believe bool) (program, error) {
+func (r *Runtime) try(ctx context.Context, name string, known programs) (program, error) {
 	path, err := lookProgram(name)
 	if err != nil {
 		return program{}, err
@@ -66,7 +77,7 @@ func (r *Runtime) try(ctx context.Context, name string, known programs, believe 
 	if err != nil {
 		return program{}, err
 	}
-	if p, ok := known[path]; ok && believe && p.Key == key {
+	if p, ok := known[path]; ok && p.Key == key {
 		return p, nil
 	}
 	p := program{Path: path, Key: key}
