@@ -182,7 +182,8 @@ type Attachment struct {
 type Attached struct {
 	Endpoints map[string]Endpoint
 	Ports     []PublishedPort
-	// Proxies are the listeners that the container's shim must serve. The caller owns them and closes its copies.
+	// Proxies are the listeners that the container's shim must serve. The caller owns them and closes its copies. Those
+	// that an earlier Attach made stand here without a Listener, with where they lead now.
 	Proxies []Proxy
 }
 

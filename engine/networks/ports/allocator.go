@@ -26,6 +26,8 @@ type Want struct {
 	Hosts []netip.Addr // unspecified ones mean every address of their family
 	// First to Last is what the host port is chosen from; both 0: the allocator's own range.
 	First, Last uint16
+	// AnyFamily: an unspecified address of a family that this host has not is passed over.
+	AnyFamily bool
 }
 
 // Held is one port of the host that a container has.
@@ -119,7 +121,7 @@ func (a *Allocator) Release(owner engine.ContainerID) {
 	delete(a.held, owner)
 }
 
-// GiveBack undoes a Reserve: it releases these ports and closes their sockets.
+// GiveBack releases these of a container's ports, and closes their sockets.
 func (a *Allocator) GiveBack(owner engine.ContainerID, ports []Held) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -176,8 +178,8 @@ func (a *Allocator) reserveAt(ctx context.Context, owner engine.ContainerID, w W
 	var got []Held
 	for _, host := range w.Hosts {
 		h, err := a.reserveOne(ctx, owner, engine.PublishedPort{Port: w.Port, HostIP: host, HostPort: port})
-		if errors.Is(err, errNoFamily) && host.IsUnspecified() && len(w.Hosts) > 1 {
-			continue // "every address" of a family that this host has not
+		if errors.Is(err, errNoFamily) && host.IsUnspecified() && w.AnyFamily {
+			continue
 		}
 		if err != nil {
 			a.giveBack(owner, got)

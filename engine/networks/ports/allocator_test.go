@@ -146,13 +146,16 @@ func TestAdoptedPortsAreTaken(t *testing.T) {
 func TestHostWithoutIPv6(t *testing.T) {
 	h := &host{busy: map[string]error{"tcp [::]:100": errNoFamily, "tcp [::1]:100": errNoFamily}}
 	a := newAllocator(100, 100, h.bind)
-	got, err := a.Reserve(t.Context(), "a", []Want{{Port: web, Hosts: both}})
+	got, err := a.Reserve(t.Context(), "a", []Want{{Port: web, Hosts: both, AnyFamily: true}})
 	if err != nil || shown(got) != "0.0.0.0:100>tcp" {
 		t.Errorf("%q, %v", shown(got), err)
 	}
 	a.Release("a")
 	if _, err := a.Reserve(t.Context(), "a", []Want{{Port: web, Hosts: []netip.Addr{lo6}}}); err == nil {
 		t.Error("[::1] was asked for and is not there")
+	}
+	if _, err := a.Reserve(t.Context(), "a", []Want{{Port: web, Hosts: both}}); err == nil {
+		t.Error("[::] was asked for and is not there")
 	}
 }
 

@@ -1,0 +1,116 @@
+package networks
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// filtering brings the packet filter to what the service wants. All who ask while one change is under way are served by
+// the next one together.
+type filtering struct {
+	firewall Firewall
+	rules    func() engine.FirewallRules
+
+	turn sync.Mutex // held while the filter is changed
+
+	mu   sync.Mutex
+	next *round // who waits for the next change; nil: nobody
+}
+
+// round is one change of the filter, and those who wait for it.
+type round struct {
+	done chan struct{}
+	err  error
+}
+
+func newFiltering(f Firewall, rules func() engine.FirewallRules) *filtering {
+	return &filtering{firewall: f, rules: rules}
+}
+
+// sync returns when rules hold that were made after it was called. The change is finished also when ctx ends meanwhile.
+func (f *filtering) sync(ctx context.Context) error {
+	f.mu.Lock()
+	r := f.next
+	leader := r == nil
+	if leader {
+		r = &round{done: make(chan struct{})}
+		f.next = r
+	}
+	f.mu.Unlock()
+	if !leader {
+		<-r.done
+		return r.err
+	}
+	f.turn.Lock()
+	f.mu.Lock()
+	f.next = nil // who comes now may have changed what rules() is about to read, or not: he waits for another round
+	f.mu.Unlock()
+	r.err = f.firewall.Apply(context.WithoutCancel(ctx), f.rules(), false)
+	f.turn.Unlock()
+	close(r.done)
+	return r.err
+}
+
+// assert states all rules anew, relying on nothing.
+func (f *filtering) assert(ctx context.Context) error {
+	f.turn.Lock()
+	defer f.turn.Unlock()
+	return f.firewall.Apply(context.WithoutCancel(ctx), f.rules(), true)
+}
+
+// rules is everything that the packet filter must do now.
+func (s *Service) rules() engine.FirewallRules {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var rules engine.FirewallRules
+	addrs := make(map[engine.NetworkID][]engine.Endpoint)
+	for _, b := range s.boxes {
+		for _, e := range b.endpoints {
+			addrs[e.Network] = append(addrs[e.Network], e)
+		}
+		for _, p := range b.published {
+			rules.Ports = append(rules.Ports, p.rule(b.id))
+		}
+	}
+	for _, n := range s.nets {
+		if !n.bridged() || n.removing {
+			continue
+		}
+		rules.Networks = append(rules.Networks, n.rule(addrs[n.ID]))
+		if n.listens.IsValid() {
+			rules.Resolvers = append(rules.Resolvers, engine.FirewallResolver{Bridge: n.Bridge, Addr: n.listens, Port: s.resolver.Port(n.listens)})
+		}
+	}
+	slices.SortFunc(rules.Networks, func(a, b engine.FirewallNetwork) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(rules.Resolvers, func(a, b engine.FirewallResolver) int { return a.Addr.Compare(b.Addr) })
+	return rules
+}
+
+// rule is the network as the packet filter sees it.
+func (n *network) rule(endpoints []engine.Endpoint) engine.FirewallNetwork {
+	r := engine.FirewallNetwork{
+		Network: n.ID, Name: n.Name, Managed: n.Driver == driverBridge, Bridge: n.Bridge, Internal: n.Internal,
+		Mode4: n.opts.mode4, Mode6: n.opts.mode6, SNAT4: n.opts.host4, SNAT6: n.opts.host6,
+	}
+	translates := r.Managed && n.opts.masquerade && !n.Internal
+	r.Masquerade4 = translates && n.opts.mode4 != engine.GatewayRouted
+	r.Masquerade6 = translates && n.opts.mode6 != engine.GatewayRouted
+	for _, p := range n.pools {
+		r.Subnets = append(r.Subnets, p.Subnet)
+	}
+	for _, e := range endpoints {
+		if e.IPv4.IsValid() {
+			r.Addrs = append(r.Addrs, e.IPv4.Addr())
+		}
+		if e.IPv6.IsValid() {
+			r.Addrs = append(r.Addrs, e.IPv6.Addr())
+		}
+	}
+	slices.SortFunc(r.Addrs, func(a, b netip.Addr) int { return a.Compare(b) })
+	return r
+}
