@@ -4,7 +4,13 @@
 //
 //	containers*.go   create, update, inspect, list, stats, top, changes
 //	exec.go          exec create, inspect
+//	images*.go       lists, inspect, history; pull, push, import, commit, search
+//	networks.go volumes.go
+//	events.go system.go build.go absent.go
+//	                 events; info, version, disk usage; the build cache; what there is none of
+//	progress.go      the lines of JSON streams
+//	credentials.go   X-Registry-Auth
 //	filters.go       the two forms of a filters parameter
 //	errors.go        engine.Error → the sentence that a Docker client reads
-//	compat.go        API versions and everything that differs between them
+//	compat*.go       API versions and everything that differs between them
 package translate
