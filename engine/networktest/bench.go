@@ -75,7 +75,13 @@ func (b *bench) program(where engine.Sandbox, args ...string) *exec.Cmd {
 // serve starts a server that lives as long as the test.
 func (b *bench) serve(where engine.Sandbox, network, addr, name string) {
 	b.Helper()
-	cmd := b.program(where, "serve", network, addr, name)
+	b.server(where, "serve", network, addr, name)
+}
+
+// server starts a program that says when it listens.
+func (b *bench) server(where engine.Sandbox, args ...string) {
+	b.Helper()
+	cmd := b.program(where, args...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -88,7 +94,7 @@ func (b *bench) serve(where engine.Sandbox, network, addr, name string) {
 		cmd.Wait()
 	})
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "listening\n" {
-		b.Fatalf("server at %s %s: %q, %v", network, addr, line, err)
+		b.Fatalf("%v: %q, %v", args, line, err)
 	}
 }
 

@@ -1,6 +1,6 @@
 //go:build linux
 
-package networktest_test
+package networktest
 
 import (
 	"errors"
@@ -23,7 +23,6 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/networks"
-	"github.com/xcengine/xc/engine/networktest"
 	"github.com/xcengine/xc/engine/platform/linux/netlink"
 	"github.com/xcengine/xc/engine/platform/linux/nft"
 )
@@ -32,8 +31,8 @@ const isolatedVar = "XC_NETWORKTEST_ISOLATED"
 
 // TestMain runs the tests in a process with a network and mounts of its own, so that the host sees nothing of them.
 func TestMain(m *testing.M) {
-	if os.Getenv(isolatedVar) != "" || os.Getuid() != 0 || len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "networktest") {
-		networktest.Main(m)
+	if os.Getenv(isolatedVar) != "" || os.Getuid() != 0 || len(os.Args) > 1 && os.Args[1] == programWord {
+		Main(m)
 		return
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
@@ -114,10 +113,10 @@ func (linux) Command(box engine.Sandbox, name string, args ...string) *exec.Cmd 
 }
 
 // Neighbour is a network namespace joined to the host's by a pair of interfaces.
-func (l linux) Neighbour(t *testing.T) networktest.Neighbour {
+func (l linux) Neighbour(t *testing.T) Neighbour {
 	t.Helper()
 	i := l.neighbours.Add(1)
-	n := networktest.Neighbour{
+	n := Neighbour{
 		Box:   l.Sandbox(t),
 		Host4: netip.AddrFrom4([4]byte{203, 0, byte(i), 1}), Addr4: netip.AddrFrom4([4]byte{203, 0, byte(i), 2}),
 		Host6: netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::1", i)), Addr6: netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::2", i)),
@@ -187,7 +186,27 @@ func openPlumber(t *testing.T, owner engine.Owner) networks.Plumber {
 }
 
 func TestPlumber(t *testing.T) {
-	networktest.Plumber(t, machine(t), openPlumber)
+	Plumber(t, machine(t), openPlumber)
+}
+
+// TestUnmarked: a daemon that was killed before it could mark what it made finds it by its name.
+func TestUnmarked(t *testing.T) {
+	machine(t)
+	run(t, "ip", "link", "add", "xc7e57-abcdef", "type", "bridge")
+	run(t, "ip", "link", "add", "xv7e57-01234567", "type", "veth", "peer", "name", "theirs0")
+	run(t, "ip", "link", "add", "xv7e58-01234567", "type", "veth", "peer", "name", "theirs1")
+	t.Cleanup(func() { run(t, "ip", "link", "delete", "theirs1") })
+	p := openPlumber(t, ours)
+	inv, err := p.Inventory(t.Context())
+	if err != nil || len(inv.Segments) != 1 || inv.Segments[0].Bridge != "xc7e57-abcdef" || len(inv.Plugs) != 1 || inv.Plugs[0].Host != "xv7e57-01234567" {
+		t.Errorf("%+v, %v", inv, err)
+	}
+	if err := p.Cleanup(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := (linux{}).Interfaces(t); !slices.Equal(got, []string{"lo", "theirs1", "xv7e58-01234567"}) {
+		t.Errorf("left: %v", got)
+	}
 }
 
 func openFirewall(t *testing.T, owner engine.Owner) networks.Firewall {
@@ -198,7 +217,7 @@ func openFirewall(t *testing.T, owner engine.Owner) networks.Firewall {
 func TestFirewall(t *testing.T) {
 	m := machine(t)
 	foreign := foreignTable(t)
-	networktest.Firewall(t, m, networktest.Abilities{HostToPublished: true, Apart: true}, openPlumber, openFirewall)
+	Firewall(t, m, Abilities{HostToPublished: true, Apart: true}, openPlumber, openFirewall)
 	if got := run(t, "nft", "list", "ruleset"); got != foreign {
 		t.Errorf("rules of others, before:\n%s\nafter:\n%s", foreign, got)
 	}

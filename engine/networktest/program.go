@@ -8,9 +8,12 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // programWord is the first argument of the test binary when it is run as one of the programs.
@@ -36,6 +39,10 @@ func program(name string, args []string, out io.Writer) error {
 		return ask(args[0], args[1], args[2], out)
 	case name == "show":
 		return show(out)
+	case name == "nameserver" && len(args) == 2:
+		return nameserver(args[0], args[1], out)
+	case name == "resolve" && len(args) == 3:
+		return resolve(args[0], args[1], args[2], out)
 	}
 	return fmt.Errorf("unknown program %s %s", name, strings.Join(args, " "))
 }
@@ -77,11 +84,32 @@ func serve(network, addr, name string, out io.Writer) error {
 			}
 		}()
 	}
+	return interrupted(out)
+}
+
+// interrupted says that a server listens, and returns when it is interrupted.
+func interrupted(out io.Writer) error {
 	fmt.Fprintln(out, "listening")
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt)
 	<-stop
 	return nil
+}
+
+// nameserver answers every query for an address with this one.
+func nameserver(addr, answer string, out io.Writer) error {
+	c, err := net.ListenPacket("udp", addr)
+	if err != nil {
+		return err
+	}
+	go dns.ActivateAndServe(nil, c, dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) {
+		reply := new(dns.Msg).SetReply(query)
+		if q := query.Question[0]; q.Qtype == dns.TypeA {
+			reply.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: net.ParseIP(answer)}}
+		}
+		w.WriteMsg(reply)
+	}))
+	return interrupted(out)
 }
 
 // ask prints what the server at addr answers within the time. The network may say from where: "udp4@192.0.2.1:7777".
@@ -148,4 +176,20 @@ func show(out io.Writer) error {
 		seen[i.Name] = got
 	}
 	return json.NewEncoder(out).Encode(seen)
+}
+
+// resolve prints what a name server answers to a query, sorted, or how it refuses.
+func resolve(server, name, kind string, out io.Writer) error {
+	c := dns.Client{Timeout: 5 * time.Second}
+	reply, _, err := c.Exchange(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.StringToType[kind]), net.JoinHostPort(server, "53"))
+	if err != nil {
+		return err
+	}
+	var answers []string
+	for _, rr := range reply.Answer {
+		answers = append(answers, strings.TrimPrefix(rr.String(), rr.Header().String()))
+	}
+	slices.Sort(answers)
+	fmt.Fprint(out, strings.TrimSpace(dns.RcodeToString[reply.Rcode]+" "+strings.Join(answers, " ")))
+	return nil
 }
