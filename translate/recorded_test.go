@@ -306,7 +306,8 @@ func TestInfoEqualsDockerd(t *testing.T) {
 func TestInfoOfOldVersions(t *testing.T) {
 	i := engine.Info{
 		FirewallBackend: "pf", Insecure: []string{"10.0.0.0/8", "registry:5000"}, HTTPProxy: "http://user:secret@proxy:3128", NoProxy: "localhost",
-		Capabilities: engine.Capabilities{Security: []string{"name=seccomp,profile=builtin", "name=cgroupns"}, Warnings: []string{"WARNING: x"}},
+		Capabilities: engine.Capabilities{Security: []string{"name=seccomp,profile=builtin", "name=cgroupns"}},
+		Warnings:     []string{"WARNING: x"},
 		AddressPools: []engine.Pool{{Subnet: netip.MustParsePrefix("10.1.0.0/16"), Range: netip.MustParsePrefix("10.1.0.0/24")}}, ForwardingOff: true,
 	}
 	show := func(v Version) map[string]any { return decode(t, encode(t, Info(i, v, oracle))) }

@@ -88,7 +88,7 @@ func Info(i engine.Info, v Version, host Host) SystemInfo {
 }
 
 func warnings(i engine.Info) []string {
-	out := slices.Concat(i.Warnings, i.Capabilities.Warnings)
+	out := slices.Clone(i.Warnings)
 	if i.ForwardingOff {
 		out = append(out, "WARNING: IPv4 forwarding is disabled")
 	}
