@@ -29,5 +29,7 @@ type BlobUpload struct {
 	Digest  string // "sha256:…"
 	Size    int64
 	Content io.ReaderAt
-	Sent    func(n int64) // called with the bytes sent so far; may be nil, and may go back after a retry
+	// Sent is called with the bytes sent so far, by one goroutine at a time. It may be nil; the count may go back after a
+	// retry, and come once more after the upload is over.
+	Sent func(n int64)
 }

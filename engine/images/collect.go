@@ -3,6 +3,7 @@ package images
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -118,9 +119,29 @@ func (s *Service) needsBlob(d digest.Digest) bool {
 			return
 		}
 		b, ok := s.index.blobs[d]
-		needed = ok && s.index.diffUses[digest.Digest(b.DiffID)] > 0
+		needed = ok && s.index.diffUses[digest.Digest(b.DiffID)] > 0 && !s.surplus(b)
 	})
 	return needed
+}
+
+// surplus reports whether a blob is a plain tar that was compressed since, to be sent: the compressed one serves as well.
+// One that a registry has as it is stays. The index is being viewed.
+func (s *Service) surplus(b engine.BlobRecord) bool {
+	if isCompressed(b.MediaType) || len(b.Sources) > 0 {
+		return false
+	}
+	for d := range s.index.byDiff[digest.Digest(b.DiffID)] {
+		if other := s.index.blobs[d]; other.Digest != b.Digest && isCompressed(other.MediaType) && s.blobs.has(d) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Service) recordedBlobs() []digest.Digest {
+	var all []digest.Digest
+	s.index.view(func() { all = slices.Collect(maps.Keys(s.index.blobs)) })
+	return all
 }
 
 // Collect removes everything that nothing needs: layers, blobs and documents of no image, and downloads that were given
@@ -137,7 +158,7 @@ func (s *Service) collectBlobs(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	var freed int64
-	for _, d := range whole {
+	for _, d := range append(whole, s.recordedBlobs()...) {
 		if err := ctx.Err(); err != nil {
 			return freed, err
 		}

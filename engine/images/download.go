@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,18 +103,8 @@ func (d *download) fetch(ctx context.Context, turn *ticket) error {
 	resumed := hash.n > 0
 	for try := 1; ; try++ {
 		before := hash.n
-		if hash.n < d.desc.Size || d.desc.Size == 0 && try == 1 {
-			err = d.attempt(ctx, hash, try)
-		} else {
-			err = nil
-		}
-		if err == nil {
-			d.put(engine.Progress{ID: d.id, Status: "Verifying Checksum"})
-			if hash.Digest() == d.desc.Digest && hash.n == d.desc.Size {
-				return nil
-			}
-			err = d.wrong(hash)
-			if !resumed {
+		if err = d.attempt(ctx, hash, try); err == nil {
+			if err = d.verify(hash); err == nil || !resumed {
 				return err
 			}
 			// The bytes of an earlier try may be the wrong ones.
@@ -123,15 +114,12 @@ func (d *download) fetch(ctx context.Context, turn *ticket) error {
 			resumed, try = false, 0
 			continue
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		resumed = resumed || hash.n > 0
 		if hash.n-before >= steady {
 			try = 1
 		}
-		if try >= maxTries || !retryable(err) {
-			return err
+		if ctx.Err() != nil || try >= maxTries || !retryable(err) {
+			return cmp.Or(ctx.Err(), err)
 		}
 		d.log.Info("a download broke off", "blob", d.desc.Digest, "have", hash.n, "try", try, "error", err)
 		if err := d.pause(ctx, try*5); err != nil {
@@ -140,9 +128,14 @@ func (d *download) fetch(ctx context.Context, turn *ticket) error {
 	}
 }
 
-func (d *download) wrong(hash *progressHash) error {
-	return imageError("", engine.Invalid, "", fmt.Errorf("filesystem layer verification failed for digest %s: got %s, %d bytes of %d",
-		d.desc.Digest, hash.Digest(), hash.n, d.desc.Size))
+// verify tells whether what came is what was promised.
+func (d *download) verify(hash *progressHash) error {
+	d.put(engine.Progress{ID: d.id, Status: "Verifying Checksum"})
+	if got := hash.Digest(); got != d.desc.Digest || hash.n != d.desc.Size {
+		return imageError("", engine.Invalid, "", fmt.Errorf("filesystem layer verification failed for digest %s: got %s, %d bytes of %d",
+			d.desc.Digest, got, hash.n, d.desc.Size))
+	}
+	return nil
 }
 
 // open takes up what an earlier download left.
@@ -179,8 +172,11 @@ func (d *download) restart() (*progressHash, error) {
 	return &progressHash{Digester: d.desc.Digest.Algorithm().Digester()}, d.file.Truncate(0)
 }
 
-// attempt reads from where the file ends until the stream does.
+// attempt reads from where the file ends until the stream does. A file that is complete is not asked for.
 func (d *download) attempt(ctx context.Context, hash *progressHash, try int) error {
+	if hash.n == d.desc.Size && hash.n > 0 {
+		return nil
+	}
 	blob, err := d.source.Blob(ctx, d.remote(try), d.desc.Digest.String(), d.desc.Size, hash.n)
 	if err != nil {
 		return err

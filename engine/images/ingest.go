@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,29 +26,55 @@ type localLayer struct {
 	mediaType string
 }
 
-// place extracts a layer upon its parent unless it is there, and keeps its file as a blob. count sees how far the file was
-// read; it may be nil.
-func (s *Service) place(ctx context.Context, held *lease, parent engine.LayerID, l localLayer, count func(n int64)) (engine.LayerID, int64, error) {
-	id := engine.LayerID(imageformat.ChainID(digest.Digest(parent), l.diffID))
+// place extracts a layer upon its parent unless it is there, and keeps its file as a blob if that is needed: kept tells.
+// count sees how far the file was read; it may be nil.
+func (s *Service) place(ctx context.Context, held *lease, parent engine.LayerID, l localLayer, count func(n int64)) (id engine.LayerID, kept bool, err error) {
+	id = engine.LayerID(imageformat.ChainID(digest.Digest(parent), l.diffID))
 	if err := held.hold(ctx, layerKey(id), blobKey(l.digest)); err != nil {
-		return "", 0, err
+		return "", false, err
 	}
 	have, err := s.cfg.Layers.Has(ctx, id)
 	if err != nil {
-		return "", 0, err
+		return "", false, err
 	}
 	if !have {
 		if err := s.extract(ctx, parent, id, l, count); err != nil {
-			return "", 0, err
+			return "", false, err
 		}
+	}
+	if !isCompressed(l.mediaType) && s.hasBlobFor(ctx, held, l.diffID) {
+		return id, false, nil // a plain tar beside what it was compressed to would only take space
 	}
 	if !s.blobs.has(l.digest) {
-		if err := s.blobs.adopt(l.path, l.digest); err != nil {
-			return "", 0, err
+		err = s.blobs.adopt(l.path, l.digest)
+	}
+	return id, true, err
+}
+
+// hasBlobFor reports whether a blob of the layer is kept, and holds it.
+func (s *Service) hasBlobFor(ctx context.Context, held *lease, diffID digest.Digest) bool {
+	for _, b := range s.index.withDiff(diffID) {
+		d := digest.Digest(b.Digest)
+		if held.hold(ctx, blobKey(d)) == nil && s.blobs.has(d) {
+			return true
 		}
 	}
+	return false
+}
+
+// placeIn is place for the next layer of a new image.
+func (s *Service) placeIn(ctx context.Context, held *lease, parent engine.LayerID, l localLayer, img *fresh) error {
+	id, kept, err := s.place(ctx, held, parent, l, img.count)
+	if err != nil {
+		return err
+	}
 	size, err := s.cfg.Layers.Size(ctx, id)
-	return id, size, err
+	img.sizes = append(img.sizes, size)
+	if kept {
+		img.layers = append(img.layers, l)
+	}
+	img.top = id
+	return err
 }
 
 func (s *Service) extract(ctx context.Context, parent, id engine.LayerID, l localLayer, count func(n int64)) error {
@@ -133,6 +160,8 @@ type fresh struct {
 	parent   engine.ImageID
 	names    []reference.NamedTagged
 	layers   []localLayer // whose blobs came with it
+	top      engine.LayerID
+	count    func(n int64) // sees the layer's file being read; may be nil
 }
 
 // register makes a new image visible, with its names. The image may be there already.
@@ -150,38 +179,38 @@ func (s *Service) register(ctx context.Context, held *lease, img fresh) (*entry,
 			return nil, err
 		}
 	}
-	err := s.change(ctx, func(c *engine.ImageChange) error {
-		rec := engine.ImageRecord{ID: id, Config: img.config, Added: now(), LayerSizes: img.sizes, Parent: img.parent}
-		if e, ok := s.index.get(id); ok {
-			rec = e.rec
-			if rec.Parent == "" {
-				rec.Parent = img.parent
-			}
-		}
-		if m := img.manifest; m != nil {
-			rec.Manifests = withManifest(rec.Manifests, engine.ManifestRecord{Digest: m.desc.Digest.String(), MediaType: m.desc.MediaType})
-		}
-		e, err := newEntry(engine.ImageRecord{ID: id, Config: img.config})
-		if err != nil {
-			return err
-		}
-		for _, name := range img.names {
-			s.nameIn(c, e, &rec, name.String())
-		}
-		for _, l := range img.layers {
-			b := l.record()
-			if have, ok := s.index.blob(l.digest); ok {
-				b = have
-				b.Absent = false
-			}
-			c.PutBlobs = append(c.PutBlobs, b)
-		}
-		c.Put = append(c.Put, rec)
-		return nil
-	})
+	err := s.change(ctx, func(c *engine.ImageChange) error { return s.registerIn(c, id, img) })
 	if err != nil {
 		return nil, err
 	}
 	e, _ := s.index.get(id)
 	return e, nil
+}
+
+func (s *Service) registerIn(c *engine.ImageChange, id engine.ImageID, img fresh) error {
+	rec := engine.ImageRecord{ID: id, Config: img.config, Added: now(), LayerSizes: img.sizes, Parent: img.parent}
+	e, err := newEntry(rec)
+	if err != nil {
+		return err
+	}
+	if have, ok := s.index.get(id); ok {
+		rec = have.rec
+		rec.Parent = cmp.Or(rec.Parent, img.parent)
+	}
+	if m := img.manifest; m != nil {
+		rec.Manifests = withManifest(rec.Manifests, engine.ManifestRecord{Digest: m.desc.Digest.String(), MediaType: m.desc.MediaType})
+	}
+	for _, name := range img.names {
+		s.nameIn(c, e, &rec, name.String())
+	}
+	for _, l := range img.layers {
+		b := l.record()
+		if have, ok := s.index.blob(l.digest); ok {
+			b = have
+			b.Absent = false
+		}
+		c.PutBlobs = append(c.PutBlobs, b)
+	}
+	c.Put = append(c.Put, rec)
+	return nil
 }

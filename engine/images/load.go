@@ -60,17 +60,15 @@ func (l *loading) image(ctx context.Context, img archive.Image) error {
 	if img.Manifest != nil {
 		out.manifest = &document{imageformat.DescriptorOf(img.ManifestMediaType, img.Manifest), img.Manifest}
 	}
-	var parent engine.LayerID
 	for _, from := range img.Layers {
 		local, err := localOf(from)
 		if err != nil {
 			return err
 		}
-		var size int64
-		if parent, size, err = l.s.place(ctx, held, parent, local, l.counter(local)); err != nil {
+		out.count = l.counter(local)
+		if err := l.s.placeIn(ctx, held, out.top, local, &out); err != nil {
 			return err
 		}
-		out.sizes, out.layers = append(out.sizes, size), append(out.layers, local)
 	}
 	l.tellRenamed(img.Config.Digest.String(), names)
 	e, err := l.s.register(ctx, held, out)

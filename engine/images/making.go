@@ -3,7 +3,6 @@ package images
 import (
 	"context"
 	"errors"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -14,119 +13,14 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/imageformat"
-	"github.com/xcengine/xc/imageformat/layer"
 )
-
-// Import makes an image of a root's tar, of any compression. Instructions and name are judged before the tar is read.
-func (s *Service) Import(ctx context.Context, req engine.ImportRequest, tar io.Reader) (engine.ImageID, error) {
-	var names []reference.NamedTagged
-	if req.Ref != "" {
-		name, err := parseName("import", req.Ref)
-		if err != nil {
-			return "", err
-		}
-		names = []reference.NamedTagged{name}
-	}
-	config, err := applyChanges(engine.ImageConfig{}, req.Changes)
-	if err != nil {
-		return "", wrap("import", req.Ref, err)
-	}
-	platform := s.cfg.Host
-	if req.Platform != nil {
-		platform = *req.Platform
-	}
-	held := s.holds.lease()
-	defer held.end()
-	l, err := s.spoolLayer(ctx, tar)
-	if err != nil {
-		return "", wrap("import", req.Ref, err)
-	}
-	defer spooled{path: l.path}.discard()
-	_, size, err := s.place(ctx, held, "", l, nil)
-	if err != nil {
-		return "", wrap("import", req.Ref, err)
-	}
-	created := now()
-	doc := imageformat.JailImage{
-		Created: &created, Comment: req.Message, DockerVersion: s.cfg.Version, Platform: formatPlatform(platform), Run: runConfigOf(config),
-		DiffIDs: []digest.Digest{l.diffID}, History: []imageformat.History{{Created: &created, Comment: req.Message}},
-	}
-	raw, err := doc.Marshal()
-	if err != nil {
-		return "", wrap("import", req.Ref, err)
-	}
-	e, err := s.register(ctx, held, fresh{config: raw, sizes: []int64{size}, names: names, layers: []localLayer{l}})
-	if err != nil {
-		return "", wrap("import", req.Ref, err)
-	}
-	s.tellTagged(e, names)
-	s.publish("import", string(e.rec.ID), string(e.rec.ID), e)
-	return e.rec.ID, nil
-}
-
-func (s *Service) tellTagged(e *entry, names []reference.NamedTagged) {
-	for _, n := range names {
-		s.publish("tag", string(e.rec.ID), reference.FamiliarString(n), e)
-	}
-}
-
-// spoolLayer writes a tar to disk and learns its digests. gzip and zstd are kept as they come, because a registry takes
-// them; of anything else the plain tar is kept.
-func (s *Service) spoolLayer(ctx context.Context, tar io.Reader) (localLayer, error) {
-	came, err := s.blobs.spool(ctx, tar)
-	if err != nil {
-		return localLayer{}, err
-	}
-	done := false
-	defer func() {
-		if !done {
-			came.discard()
-		}
-	}()
-	c, err := detectFile(came.path)
-	if err != nil {
-		return localLayer{}, err
-	}
-	l := localLayer{path: came.path, digest: came.digest, diffID: came.digest, size: came.size, mediaType: mediaTypeOf(c)}
-	if c == layer.None {
-		done = true
-		return l, nil
-	}
-	f, err := s.openLayer(l)
-	if err != nil {
-		return localLayer{}, err
-	}
-	defer f.Close()
-	plain, _, err := layer.Decompress(reader{ctx, f})
-	if err != nil {
-		return localLayer{}, imageError("", engine.Invalid, "", err)
-	}
-	defer plain.Close()
-	if l.mediaType != "" {
-		hash := digest.SHA256.Digester()
-		if _, err := io.CopyBuffer(struct{ io.Writer }{hash.Hash()}, plain, make([]byte, copyChunk)); err != nil {
-			return localLayer{}, imageError("", engine.Invalid, "", err)
-		}
-		l.diffID, done = hash.Digest(), true
-		return l, nil
-	}
-	out, err := s.blobs.spool(ctx, plain)
-	if err != nil {
-		return localLayer{}, imageError("", engine.Invalid, "", err)
-	}
-	return localLayer{path: out.path, digest: out.digest, diffID: out.digest, size: out.size, mediaType: imageformat.OCILayer}, nil
-}
 
 // Commit makes an image of a container: its image's layers, one more with what it changed, and its configuration after the
 // request's instructions.
 func (s *Service) Commit(ctx context.Context, req engine.CommitRequest) (engine.ImageID, error) {
-	var names []reference.NamedTagged
-	if req.Ref != "" {
-		name, err := parseName("commit", req.Ref)
-		if err != nil {
-			return "", err
-		}
-		names = []reference.NamedTagged{name}
+	names, err := optionalName("commit", req.Ref)
+	if err != nil {
+		return "", err
 	}
 	c, resume, err := s.containers.ForCommit(ctx, req.Container, req.Pause)
 	if err != nil {
@@ -227,18 +121,16 @@ func (s *Service) make(ctx context.Context, st step) (engine.ImageID, error) {
 	if err != nil {
 		return "", err
 	}
-	img := fresh{sizes: sizes, parent: st.parent, names: st.names}
+	img := fresh{sizes: slices.Clone(sizes), parent: st.parent, names: st.names}
 	empty := st.layer.digest == "" || st.layer.diffID == emptyTar
 	if !empty {
 		var parent engine.LayerID
 		if chain := imageformat.ChainIDs(doc.DiffIDs); len(chain) > 0 {
 			parent = engine.LayerID(chain[len(chain)-1])
 		}
-		_, size, err := s.place(ctx, held, parent, st.layer, nil)
-		if err != nil {
+		if err := s.placeIn(ctx, held, parent, st.layer, &img); err != nil {
 			return "", err
 		}
-		img.sizes, img.layers = append(slices.Clone(sizes), size), []localLayer{st.layer}
 		doc.DiffIDs = append(slices.Clone(doc.DiffIDs), st.layer.diffID)
 	}
 	created := st.created

@@ -136,22 +136,20 @@ func (s *Service) pullLayers(ctx context.Context, img found, remote engine.Remot
 			defer j.subscribe(rep.put)()
 		}
 	}
-	return s.await(ctx, jobs, chain)
+	return s.sizesOf(ctx, jobs, chain)
 }
 
-// await waits for the jobs, the lowest layer first: its error is what the ones above it fail of.
-func (s *Service) await(ctx context.Context, jobs []*job, chain []digest.Digest) ([]int64, error) {
+// sizesOf waits for the jobs, the lowest layer first: its error is what the ones above it fail of.
+func (s *Service) sizesOf(ctx context.Context, jobs []*job, chain []digest.Digest) ([]int64, error) {
 	for _, j := range jobs {
 		if j == nil {
 			continue
 		}
-		select {
-		case <-j.done:
-			if j.err != nil {
-				return nil, j.err
-			}
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := await(ctx, j.done); err != nil {
+			return nil, err
+		}
+		if j.err != nil {
+			return nil, j.err
 		}
 	}
 	sizes := make([]int64, len(chain))

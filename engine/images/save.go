@@ -20,35 +20,37 @@ type selected struct {
 	names []archive.Name
 }
 
-// selectImages resolves what is to be saved, each image once. A name without a tag is all tags of its repository.
-func (s *Service) selectImages(refs []string, platform *engine.Platform) ([]selected, error) {
-	var all []selected
-	at := map[engine.ImageID]int{}
-	add := func(e *entry, name reference.Named) {
-		i, ok := at[e.rec.ID]
-		if !ok {
-			i = len(all)
-			at[e.rec.ID] = i
-			all = append(all, selected{e: e})
-		}
-		if name == nil || isDigestName(name.String()) {
-			return
-		}
-		n := archive.Name{Familiar: reference.FamiliarString(name), Full: name.String()}
-		for _, have := range all[i].names {
-			if have == n {
-				return
-			}
-		}
-		all[i].names = append(all[i].names, n)
+// selection gathers what is to be saved, each image once, in the order in which it is named.
+type selection struct {
+	all []selected
+	at  map[engine.ImageID]int
+}
+
+func (x *selection) add(e *entry, name reference.Named) {
+	i, ok := x.at[e.rec.ID]
+	if !ok {
+		i = len(x.all)
+		x.at[e.rec.ID] = i
+		x.all = append(x.all, selected{e: e})
 	}
+	if name == nil || isDigestName(name.String()) {
+		return
+	}
+	n := archive.Name{Familiar: reference.FamiliarString(name), Full: name.String()}
+	if !slices.Contains(x.all[i].names, n) {
+		x.all[i].names = append(x.all[i].names, n)
+	}
+}
+
+// selectImages resolves what is to be saved. A name without a tag is all tags of its repository.
+func (s *Service) selectImages(refs []string, platform *engine.Platform) ([]selected, error) {
+	x := selection{at: map[engine.ImageID]int{}}
 	for _, ref := range refs {
-		named, err := reference.ParseNormalizedNamed(ref)
-		if err == nil && reference.IsNameOnly(named) {
+		if named, err := reference.ParseNormalizedNamed(ref); err == nil && reference.IsNameOnly(named) {
 			if tags := s.tagsIn(named.Name()); len(tags) > 0 {
 				for _, tag := range tags {
 					if e, err := s.find("save", tag.String(), platform); err == nil {
-						add(e, tag)
+						x.add(e, tag)
 					}
 				}
 				continue
@@ -62,13 +64,12 @@ func (s *Service) selectImages(refs []string, platform *engine.Platform) ([]sele
 		if err != nil {
 			return nil, err
 		}
-		if t.name != nil && len(s.index.named(t.name.String())) > 0 {
-			add(e, t.name)
-		} else {
-			add(e, nil)
+		if t.name != nil && len(s.index.named(t.name.String())) == 0 {
+			t.name = nil // the words were the beginning of an id
 		}
+		x.add(e, t.name)
 	}
-	return all, nil
+	return x.all, nil
 }
 
 // tagsIn returns the tags of a repository that mean an image here, sorted.

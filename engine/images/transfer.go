@@ -203,21 +203,16 @@ func (t *transfers) unpack(ctx context.Context, j *job, w wish, blob *download) 
 		defer blob.subscribe(j.put)()
 	}
 	if w.below != nil && !t.independent {
-		select {
-		case <-w.below.done:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := await(ctx, w.below.done); err != nil {
+			return err
 		}
 		if w.below.err != nil {
 			return w.below.err
 		}
 	}
 	if blob != nil {
-		select {
-		case <-blob.started:
-		case <-blob.done: // it failed before its turn
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := await(ctx, blob.started, blob.done); err != nil { // done first: it failed before its turn
+			return err
 		}
 	}
 	turn := t.unpackers.enter()
@@ -225,25 +220,35 @@ func (t *transfers) unpack(ctx context.Context, j *job, w wish, blob *download) 
 		return err
 	}
 	defer turn.leave()
-	for {
-		err := t.apply(ctx, j, w, blob)
-		if errors.Is(err, errAnew) {
-			continue
-		}
-		if err == nil && blob != nil {
-			// A layer that was there already was not read to its end; its blob is wanted all the same.
-			select {
-			case <-blob.done:
-				err = blob.err
-			case <-ctx.Done():
-				err = ctx.Err()
-			}
-		}
-		if err == nil {
-			j.put(engine.Progress{ID: j.id, Status: "Pull complete"})
-		}
-		return err
+	err := t.apply(ctx, j, w, blob)
+	for errors.Is(err, errAnew) {
+		err = t.apply(ctx, j, w, blob)
 	}
+	if err == nil && blob != nil {
+		// A layer that was there already was not read to its end; its blob is wanted all the same.
+		if err = await(ctx, blob.done); err == nil {
+			err = blob.err
+		}
+	}
+	if err == nil {
+		j.put(engine.Progress{ID: j.id, Status: "Pull complete"})
+	}
+	return err
+}
+
+// await waits for the first of one or two channels, or for ctx.
+func await(ctx context.Context, one <-chan struct{}, other ...<-chan struct{}) error {
+	var two <-chan struct{}
+	if len(other) > 0 {
+		two = other[0]
+	}
+	select {
+	case <-one:
+	case <-two:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 func (t *transfers) apply(ctx context.Context, j *job, w wish, blob *download) error {

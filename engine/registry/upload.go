@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/distribution/reference"
 
@@ -105,6 +106,8 @@ type upload struct {
 	at    *url.URL // where the next request goes; nil before the upload was begun
 	done  int64    // bytes that the registry has
 	chunk int64    // bytes of one request
+
+	telling sync.Mutex // a body may still be read when its answer has come
 }
 
 func (u *upload) run(ctx context.Context) error {
@@ -258,6 +261,8 @@ func (u *upload) follow(resp *http.Response) error {
 }
 
 func (u *upload) report(n int64) {
+	u.telling.Lock()
+	defer u.telling.Unlock()
 	if u.blob.Sent != nil {
 		u.blob.Sent(n)
 	}
