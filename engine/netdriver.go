@@ -90,7 +90,10 @@ type FirewallNetwork struct {
 	Bridge  string
 	Subnets []netip.Prefix
 	// Internal: nothing passes between Bridge and any other interface.
-	Internal     bool
+	Internal bool
+	// Isolated: its endpoints may not talk to each other (Plug.Isolated). What they send to published ports is left to the
+	// proxies: led to an endpoint of the same network it would be dropped.
+	Isolated     bool
 	Mode4, Mode6 GatewayMode
 	// Masquerade4 and Masquerade6: packets that leave by another interface get the host's address: SNAT4 or SNAT6 when
 	// it is valid, else that of the interface they leave by.

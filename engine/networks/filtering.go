@@ -94,7 +94,7 @@ func (s *Service) rules() engine.FirewallRules {
 // rule is the network as the packet filter sees it.
 func (n *network) rule(endpoints []engine.Endpoint) engine.FirewallNetwork {
 	r := engine.FirewallNetwork{
-		Network: n.ID, Name: n.Name, Managed: n.Driver == driverBridge, Bridge: n.Bridge, Internal: n.Internal,
+		Network: n.ID, Name: n.Name, Managed: n.Driver == driverBridge, Bridge: n.Bridge, Internal: n.Internal, Isolated: !n.opts.icc,
 		Mode4: n.opts.mode4, Mode6: n.opts.mode6, SNAT4: n.opts.host4, SNAT6: n.opts.host6,
 	}
 	translates := r.Managed && n.opts.masquerade && !n.Internal

@@ -149,13 +149,15 @@ func publishRules() []rule {
 
 func dnat(version int, to set) translate { return translate{version: version, key: to.key, to: to} }
 
-// preroutingRules: name queries at a gateway are the resolver's, also when a container publishes port 53.
+// preroutingRules: name queries at a gateway are the resolver's, also when a container publishes port 53. What containers
+// that are kept apart send to published ports is left to the proxies.
 func preroutingRules() []rule {
 	return []rule{
 		{dnat(4, mapRedirect4)},
 		{dnat(6, mapRedirect6)},
 		{matchSet{key: setResolve4.key, set: setResolve4}, accept},
 		{matchSet{key: setResolve6.key, set: setResolve6}, accept},
+		{matchSet{key: fields{iifname}, set: setIsolated}, accept},
 		{jump{"publish"}},
 	}
 }

@@ -50,6 +50,9 @@ func (c Contents) network(n engine.FirewallNetwork) {
 	if n.Internal {
 		c.add(setInternal, []value{bridge})
 	}
+	if n.Isolated {
+		c.add(setIsolated, []value{bridge})
+	}
 	c.mode(family4, n.Mode4, bridge)
 	c.mode(family6, n.Mode6, bridge)
 	for _, subnet := range n.Subnets {

@@ -46,7 +46,7 @@ func cases() map[string]engine.FirewallRules {
 				{Network: "n4", Managed: true, Bridge: "routed", Subnets: prefixes("10.0.1.0/24", "2001:db8:1::/64"), Mode4: engine.GatewayRouted, Mode6: engine.GatewayRouted},
 				{Network: "n5", Managed: true, Bridge: "open", Subnets: prefixes("10.0.2.0/24", "2001:db8:2::/64"), Mode4: engine.GatewayNATUnprotected, Mode6: engine.GatewayNATUnprotected, Masquerade4: true},
 				{Network: "n6", Managed: true, Bridge: "snat", Subnets: prefixes("10.0.3.0/24", "2001:db8:3::/64"), Masquerade4: true, SNAT4: addr("192.0.2.9"), Masquerade6: true, SNAT6: addr("2001:db8::9")},
-				{Network: "n7", Managed: true, Bridge: "edge", Subnets: prefixes("255.255.255.0/24"), Masquerade4: true},
+				{Network: "n7", Managed: true, Isolated: true, Bridge: "edge", Subnets: prefixes("255.255.255.0/24"), Masquerade4: true},
 				{Network: "n8", Managed: false, Bridge: "admins", Subnets: prefixes("192.168.17.0/24"), Addrs: []netip.Addr{addr("192.168.17.1")}},
 			},
 			Ports: []engine.FirewallPort{

@@ -19,6 +19,7 @@ var (
 	setBridges   = set{name: "bridges", key: fields{iifname}}
 	setWithin    = set{name: "within", key: fields{iifname, oifname}}
 	setInternal  = set{name: "internal", key: fields{iifname}}
+	setIsolated  = set{name: "isolated", key: fields{iifname}}
 	setOpen4     = set{name: "open4", key: fields{oifname}}
 	setOpen6     = set{name: "open6", key: fields{oifname}}
 	setRouted4   = set{name: "routed4", key: fields{oifname}}
@@ -44,7 +45,7 @@ var (
 // allSets is every set, in the order in which a table has them.
 func allSets() []set {
 	return []set{
-		setBridges, setWithin, setInternal, setOpen4, setOpen6, setRouted4, setRouted6, setThrough4, setThrough6,
+		setBridges, setWithin, setInternal, setIsolated, setOpen4, setOpen6, setRouted4, setRouted6, setThrough4, setThrough6,
 		setOwn4, setOwn6, setMasq4, setMasq6, mapSNAT4, mapSNAT6, mapAddr4, mapAddr6, mapAny4, mapAny6,
 		setResolve4, setResolve6, mapRedirect4, mapRedirect6,
 	}
