@@ -132,7 +132,7 @@ func (r *Runtime) payload(spec engine.SandboxSpec, exec *specs.Process, args []s
 	}
 	out := launch.Payload{
 		Runtime: r.program.Path, Root: r.places.runtimeRoot(spec.ID), ID: string(spec.ID), Bundle: bundle(spec.Dir),
-		Cwd: p.WorkDir, Cgroup: g.Dirs(),
+		Cwd: p.WorkDir, Cgroup: g.Dirs(), Warm: r.host.groups.Any(),
 	}
 	if len(args) > 0 {
 		out.Word = args[0]

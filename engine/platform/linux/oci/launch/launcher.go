@@ -153,7 +153,15 @@ func (a attempt) args(console string) []string {
 
 // runtime runs the runtime and returns the process's number.
 func (a attempt) runtime(ctx context.Context, r *reaper.Reaper, c reaper.Command) (int, error) {
+	warmed := make(chan struct{})
+	go func() {
+		defer close(warmed)
+		if a.payload.Warm.Point != "" {
+			a.payload.Warm.Warm() //nolint:errcheck // it saves time and nothing else
+		}
+	}()
 	res, err := r.Run(ctx, c)
+	<-warmed
 	if err != nil {
 		a.abandon()
 		return 0, err

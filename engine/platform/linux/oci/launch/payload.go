@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/platform/linux/cgroup"
 )
 
 // Platform is the name that a Launch for this package carries.
@@ -22,8 +23,8 @@ type Payload struct {
 	Cwd     string          // the working directory, for errors
 	// Cgroup are the directories of the container's control group, one per hierarchy.
 	Cgroup []string
-	// Join is a control group's process list that this process may write itself to without moving, or empty.
-	Join string `json:",omitempty"`
+	// Warm is a hierarchy to be made ready for the runtime's moving of the process; empty for none.
+	Warm cgroup.Hierarchy
 }
 
 // Encode renders the payload.

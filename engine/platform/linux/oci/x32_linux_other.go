@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package oci
+
+func hasX32() bool { return false }
