@@ -207,14 +207,17 @@ func (s *Service) make(ctx context.Context, rec engine.VolumeRecord) error {
 
 // makeDirs makes a volume's directories with dockerd's modes; what is there stays as it is.
 func (s *Service) makeDirs(name string) error {
-	for path, mode := range map[string]fs.FileMode{s.dir(name): 0o701, s.data(name): 0o755} {
-		if _, err := os.Lstat(path); err == nil {
+	for _, d := range []struct {
+		path string
+		mode fs.FileMode
+	}{{s.dir(name), 0o701}, {s.data(name), 0o755}} {
+		err := os.Mkdir(d.path, d.mode)
+		if err == nil {
+			err = os.Chmod(d.path, d.mode) // whatever the umask is
+		} else if info, statErr := os.Stat(d.path); statErr == nil && info.IsDir() {
 			continue
 		}
-		if err := os.MkdirAll(path, mode); err != nil {
-			return err
-		}
-		if err := os.Chmod(path, mode); err != nil { // whatever the umask is
+		if err != nil {
 			return err
 		}
 	}
