@@ -69,8 +69,11 @@ func (l *Launcher) Kill(ctx context.Context) error {
 	return cgroup.KillDirs(ctx, groups)
 }
 
-// inheritPause is how long a helper of the runtime takes to end, about.
-const inheritPause = 200 * time.Microsecond
+const (
+	// inheritPause is how long a helper of the runtime takes to end, about, and inheritTime how long it may.
+	inheritPause = 200 * time.Microsecond
+	inheritTime  = 10 * time.Second
+)
 
 // attempt is the start of one process. Its files in the bundle are <name>.pid, .log, .json and .sock.
 type attempt struct {
@@ -177,11 +180,17 @@ func (a attempt) runtime(ctx context.Context, r *reaper.Reaper, c reaper.Command
 	if err != nil {
 		return 0, fmt.Errorf("%s wrote no process number: %w", c.Path, err)
 	}
-	return pid, inherit(ctx, pid)
+	if err := inherit(ctx, pid); err != nil {
+		a.abandon()
+		return 0, err
+	}
+	return pid, nil
 }
 
 // inherit waits until a process is this one's child or is gone. crun leaves it to a helper that ends a moment after crun.
 func inherit(ctx context.Context, pid int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, inheritTime, fmt.Errorf("the OCI runtime keeps process %d as its own", pid))
+	defer cancel()
 	for {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
@@ -195,7 +204,7 @@ func inherit(ctx context.Context, pid int) error {
 		select {
 		case <-time.After(inheritPause):
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -29,9 +29,8 @@ func (a attempt) failure(log, printed string, exit int) error {
 		}
 	}
 	e := &engine.Error{Op: "start", Kind: engine.Internal, Resource: a.resource(), ID: a.payload.ID, Err: errors.New(step + text)}
-	for _, c := range causes {
-		m := c.words.FindStringSubmatch(text)
-		if m == nil {
+	for _, c := range causes() {
+		if !c.words.MatchString(text) {
 			continue
 		}
 		e.Kind, e.Reason = engine.Invalid, c.reason
@@ -53,21 +52,27 @@ func lastPart(text string) string {
 	return strings.ToLower(strings.TrimSpace(text[strings.LastIndex(text, ":")+1:]))
 }
 
-// causes are tried in order. Those without a reason are the user's fault as well: a mount that does not fit, above all.
-var causes = []struct {
+// cause is one of the things that an OCI runtime says when a process cannot be started through the user's fault. Those
+// without a reason are of a mount that does not fit, above all.
+type cause struct {
 	words  *regexp.Regexp
 	reason engine.Reason
 	advice string
-}{
-	{words: regexp.MustCompile(`\bchdir\b|[Cc]wd .*(not absolute|outside)|mkdir .*: not a directory`), reason: engine.ReasonBadCwd},
-	{words: regexp.MustCompile(`(?i)exec: ".*": is a directory|executable .*is a directory`), reason: engine.ReasonExecIsDir},
-	{words: regexp.MustCompile(`(?i)exec: ".*permission denied|open executable: (permission denied|operation not permitted)|executable .*permission denied`), reason: engine.ReasonExecDenied},
-	{words: regexp.MustCompile(`(?i)executable file .*not found|exec: ".*(no such file or directory|not a directory)|open executable: (no such file|not a dir)`), reason: engine.ReasonExecNotFound},
-	{
-		words: regexp.MustCompile(`(?i)not a directory`), reason: engine.ReasonNone,
-		advice: ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type",
-	},
-	{words: regexp.MustCompile(`(?i)no such file or directory|permission denied`), reason: engine.ReasonNone},
+}
+
+// causes are to be tried in order. They are compiled when they are needed, which most shims never come to.
+func causes() []cause {
+	return []cause{
+		{words: regexp.MustCompile(`\bchdir\b|[Cc]wd .*(not absolute|outside)|mkdir .*: not a directory`), reason: engine.ReasonBadCwd},
+		{words: regexp.MustCompile(`(?i)exec: ".*": is a directory|executable .*is a directory`), reason: engine.ReasonExecIsDir},
+		{words: regexp.MustCompile(`(?i)exec: ".*permission denied|open executable: (permission denied|operation not permitted)|executable .*permission denied`), reason: engine.ReasonExecDenied},
+		{words: regexp.MustCompile(`(?i)executable file .*not found|exec: ".*(no such file or directory|not a directory)|open executable: (no such file|not a dir)`), reason: engine.ReasonExecNotFound},
+		{
+			words:  regexp.MustCompile(`(?i)not a directory`),
+			advice: ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type",
+		},
+		{words: regexp.MustCompile(`(?i)no such file or directory|permission denied`)},
+	}
 }
 
 // lastError finds the last error in a log of JSON lines. A line that is no JSON (a runtime that dies while it starts) counts
