@@ -102,6 +102,9 @@ func outboundIsTranslated(b *bench) {
 	b.reaches("IPv6", x.Sandbox, "tcp", at4(n.Addr6, 7000), "out", n.Host6.String())
 	b.reaches("udp", x.Sandbox, "udp4", at4(n.Addr4, 7000), "out", n.Host4.String())
 	b.serve(engine.Sandbox{}, "tcp", ":7001", "host")
+	for _, a := range []netip.Addr{l.addr4(1), l.addr6(1)} {
+		b.reaches("the host to itself", engine.Sandbox{}, "tcp", at4(a, 7001), "host", a.String())
+	}
 	b.reaches("the host is not outside", x.Sandbox, "tcp", at4(n.Host4, 7001), "host", l.addr4(2).String())
 }
 

@@ -61,7 +61,7 @@ type pair struct {
 	mtu    int
 }
 
-// makePair makes both ends where they belong; the host's is up and a port of the bridge, the one inside is down.
+// makePair makes both ends where they belong, the host's as a port of the bridge. Both are down.
 func (r *requester) makePair(p pair) error {
 	kind := attr(unix.IFLA_LINKINFO, nil)
 	kind.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
@@ -77,7 +77,7 @@ func (r *requester) makePair(p pair) error {
 		peer.AddRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(p.mtu)))
 		attrs = append(attrs, attr(unix.IFLA_MTU, nl.Uint32Attr(uint32(p.mtu))))
 	}
-	return r.linkFlags(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, unix.IFF_UP, unix.IFF_UP, attrs...)
+	return r.link(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, attrs...)
 }
 
 // port is how a bridge treats one of its ports, ip-link(8) "bridge_slave".
@@ -86,10 +86,13 @@ type port struct {
 	isolated bool // frames do not pass to other isolated ports
 }
 
-// setPort marks the host's end of a pair and sets it as a port, both at once.
+// setPort marks the host's end of a pair, sets it as a port and brings it up, all at once. A port needs no address of its own,
+// and none is made for it.
 func (r *requester) setPort(name, alias string, p port) error {
-	return r.link(unix.RTM_NEWLINK, 0, nameAttr(name), attr(unix.IFLA_IFALIAS, []byte(alias)),
-		p.attr())
+	const addrGenMode = 8 // IFLA_INET6_ADDR_GEN_MODE of linux/if_link.h
+	family := attr(unix.IFLA_AF_SPEC, nil)
+	family.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(addrGenMode, nl.Uint8Attr(nl.IN6_ADDR_GEN_MODE_NONE))
+	return r.linkFlags(unix.RTM_NEWLINK, 0, unix.IFF_UP, unix.IFF_UP, nameAttr(name), attr(unix.IFLA_IFALIAS, []byte(alias)), family, p.attr())
 }
 
 func (p port) attr() *nl.RtAttr {

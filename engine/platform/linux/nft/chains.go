@@ -25,6 +25,7 @@ type (
 	matchEstablished struct{}              // belongs to, or is caused by, a connection that was let through
 	matchTranslated  struct{}              // the connection's destination was translated
 	matchNotLocal    struct{}              // the destination is no address of this host
+	matchLoopback    struct{}              // leaves by the loopback interface
 	matchVersion     struct{ version int } // of IP
 	// translate sends to what the map says: a new destination, or with source a new source.
 	translate struct {
@@ -65,6 +66,8 @@ func (matchEstablished) text() string { return "ct state established,related" }
 func (matchTranslated) text() string { return "ct status dnat" }
 
 func (matchNotLocal) text() string { return "fib daddr type != local" }
+
+func (matchLoopback) text() string { return `oifname "lo"` }
 
 func (m matchVersion) text() string { return "meta nfproto ipv" + strconv.Itoa(m.version) }
 
@@ -173,7 +176,8 @@ func outputRules() []rule {
 }
 
 // postroutingRules: a container that reaches another of its network (or itself) through a published port gets the host's
-// address, so that the answer comes back by the host; what leaves the network gets it unless the network is routed.
+// address, so that the answer comes back by the host; what leaves the network gets it unless the network is routed. What
+// the host sends to itself, from a gateway's address, leaves nothing.
 func postroutingRules() []rule {
 	of := func(own, masq, snat set, version int) []rule {
 		return []rule{
@@ -183,7 +187,8 @@ func postroutingRules() []rule {
 			{matchSet{key: masq.key, set: masq}, masquerade{}},
 		}
 	}
-	return append(of(setOwn4, setMasq4, mapSNAT4, 4), of(setOwn6, setMasq6, mapSNAT6, 6)...)
+	rules := append([]rule{{matchLoopback{}, accept}}, of(setOwn4, setMasq4, mapSNAT4, 4)...)
+	return append(rules, of(setOwn6, setMasq6, mapSNAT6, 6)...)
 }
 
 // forwardRules keep networks apart from each other, and from outside but for published ports. Within one network everything

@@ -51,6 +51,8 @@ func (c compiler) statement(s statement) []expr.Any {
 			&expr.Fib{Register: firstRegister, FlagDADDR: true, ResultADDRTYPE: true},
 			&expr.Cmp{Op: expr.CmpOpNeq, Register: firstRegister, Data: binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)},
 		}
+	case matchLoopback:
+		return append(load(fields{oifname}), &expr.Cmp{Op: expr.CmpOpEq, Register: firstRegister, Data: nameValue("lo").bytes})
 	case matchVersion:
 		return matchIP(s.version)
 	case translate:
