@@ -148,10 +148,16 @@ func mergeHealth(own, base *engine.HealthSpec) *engine.HealthSpec {
 	return &h
 }
 
+// union appends to a what only b has, once.
 func union[T comparable](a, b []T) []T {
 	out := slices.Clone(a)
+	have := make(map[T]bool, len(a)+len(b))
+	for _, v := range a {
+		have[v] = true
+	}
 	for _, v := range b {
-		if !slices.Contains(out, v) {
+		if !have[v] {
+			have[v] = true
 			out = append(out, v)
 		}
 	}

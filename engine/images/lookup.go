@@ -12,11 +12,14 @@ import (
 )
 
 // Lookup finds an image by name, id or the beginning of an id. Of images of several platforms that share a name it takes
-// the one that is wanted, or else the one that this host runs best.
-func (s *Service) Lookup(_ context.Context, ref string, platform *engine.Platform) (engine.Image, error) {
+// the one that is wanted, or else the one that this host runs best. Its layers are there when it is returned.
+func (s *Service) Lookup(ctx context.Context, ref string, platform *engine.Platform) (engine.Image, error) {
 	e, err := s.find("find", ref, platform)
 	if err != nil {
 		return engine.Image{}, err
+	}
+	if err := s.restore(ctx, e); err != nil {
+		return engine.Image{}, wrap("find", ref, err)
 	}
 	return s.image(e), nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/imageformat"
@@ -364,6 +365,41 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 	w.remove("y:2", false)
 	w.remove("z:3", false)
 	w.nothing("after all")
+}
+
+func TestLostLayersComeBackFromBlobs(t *testing.T) {
+	w := newWorld(t)
+	img := simple("a", "b", "c")
+	w.serve("docker.io/library/x", "1", img)
+	w.pull("x:1")
+	w.load(simple("a", "d").Archive("y:1"))
+	lose := func() {
+		w.layers.mu.Lock()
+		defer w.layers.mu.Unlock()
+		clear(w.layers.all)
+	}
+	lose()
+	if err := w.svc.Restore(t.Context()); err != nil || w.layers.count() != 4 {
+		t.Errorf("%d layers, %v", w.layers.count(), err)
+	}
+	lose()
+	if _, err := w.svc.Lookup(t.Context(), "x:1", nil); err != nil || w.layers.count() != 3 {
+		t.Errorf("%d layers, %v", w.layers.count(), err)
+	}
+	lose()
+	if _, err := w.svc.blobs.remove(w.svc.blobs.path(digest.FromBytes(img.Blobs[2]))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.svc.Lookup(t.Context(), "x:1", nil); engine.KindOf(err) != engine.Unavailable {
+		t.Errorf("without a blob: %v", err)
+	}
+	if err := w.svc.Restore(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.pull("x:1")
+	if _, err := w.svc.Lookup(t.Context(), "x:1", nil); err != nil {
+		t.Errorf("after a pull: %v", err)
+	}
 }
 
 func TestAThousandImages(t *testing.T) {
