@@ -23,6 +23,8 @@ func (s *Service) Create(ctx context.Context, req engine.CreateRequest) (engine.
 	}
 	var undone undo.Stack
 	undone.Push("name", func(context.Context) error { s.release(c.Name, c.ID); return nil })
+	s.setMaking(c)
+	defer s.unsetMaking(c.ID)
 	if err := s.build(ctx, &c, img, &undone); err != nil {
 		s.takeBack(ctx, "create", c.ID, &undone)
 		return engine.CreateResult{}, wrap("create", c.Name, err)
@@ -149,6 +151,18 @@ func (s *Service) build(ctx context.Context, c *engine.Container, img engine.Ima
 	}
 	s.add(*c)
 	return nil
+}
+
+func (s *Service) setMaking(c engine.Container) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.making[c.ID] = c
+}
+
+func (s *Service) unsetMaking(id engine.ContainerID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.making, id)
 }
 
 func (s *Service) add(c engine.Container) *unit {

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -27,10 +28,10 @@ func (s *Service) withRoot(ctx context.Context, ref string) (root engine.Mounted
 		unlock()
 		return root, nil, wrap("read", c.Name, err)
 	}
-	root = engine.MountedRoot{Container: strings.TrimPrefix(ref, "/"), Path: path, ReadOnly: c.Spec.ReadonlyRoot}
+	root = engine.MountedRoot{Container: strings.TrimPrefix(ref, "/"), Path: path, ReadOnly: c.Spec.ReadonlyRoot, User: c.Spec.Process.User}
 	if r != nil {
 		unlock()
-		root.Mounts = r.spec.Mounts
+		root.Mounts = append(s.ownFiles(r.spec), r.spec.Mounts...)
 		if v, ok := s.Runtime.(rootViewer); ok {
 			root.Live = v.RootView(r.box, c.Status.Pid)
 		}
@@ -46,6 +47,15 @@ func (s *Service) withRoot(ctx context.Context, ref string) (root engine.Mounted
 		defer unlock()
 		s.logged(ctx, "unmount root", u, s.Roots.Unmount(context.WithoutCancel(ctx), c.ID))
 	}), nil
+}
+
+// ownFiles lists the engine's own files as the mounts that they are inside.
+func (s *Service) ownFiles(spec engine.SandboxSpec) []engine.Mount {
+	var mounts []engine.Mount
+	for _, target := range slices.Sorted(maps.Keys(spec.Files)) {
+		mounts = append(mounts, engine.Mount{Kind: engine.MountBind, Source: spec.Files[target], Target: target})
+	}
+	return mounts
 }
 
 // StatPath describes a path inside a container.

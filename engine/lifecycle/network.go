@@ -261,7 +261,7 @@ func (s *Service) setEndpoints(ctx context.Context, u *unit, endpoints map[strin
 // NetworkUsers lists the endpoints that containers have in a network, also those of containers that do not run.
 func (s *Service) NetworkUsers(_ context.Context, id engine.NetworkID) ([]engine.AttachedEndpoint, error) {
 	var users []engine.AttachedEndpoint
-	for _, c := range s.all() {
+	for _, c := range s.users() {
 		for _, e := range c.Endpoints {
 			if e.Network == id {
 				users = append(users, engine.AttachedEndpoint{Container: c.ID, ContainerName: c.Name, Endpoint: e})

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"cmp"
 	"context"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,6 +27,17 @@ func (s *Service) all() []engine.Container {
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 	})
 	return list
+}
+
+// users returns every container, those that are being created too.
+func (s *Service) users() []engine.Container {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := slices.Collect(maps.Values(s.making))
+	for _, u := range s.units {
+		all = append(all, u.snapshot())
+	}
+	return all
 }
 
 // Inspect returns a container's record.
@@ -225,7 +237,7 @@ func (s *Service) Counts() map[engine.State]int {
 // ImageUsers returns the containers made of an image, running ones first.
 func (s *Service) ImageUsers(_ context.Context, id engine.ImageID) ([]engine.Container, error) {
 	var users []engine.Container
-	for _, c := range s.all() {
+	for _, c := range s.users() {
 		if c.Image == id {
 			users = append(users, c)
 		}
@@ -245,7 +257,7 @@ func (s *Service) ImageUsers(_ context.Context, id engine.ImageID) ([]engine.Con
 // VolumeUsers returns the containers that have a volume mounted or would mount it.
 func (s *Service) VolumeUsers(_ context.Context, name string) ([]engine.Container, error) {
 	var users []engine.Container
-	for _, c := range s.all() {
+	for _, c := range s.users() {
 		if slices.ContainsFunc(c.Mounts, func(p engine.MountPoint) bool { return p.Kind == engine.MountVolume && p.Name == name }) {
 			users = append(users, c)
 		}

@@ -44,6 +44,8 @@ type Service struct {
 	units map[engine.ContainerID]*unit
 	names map[string]engine.ContainerID
 	execs map[engine.ExecID]*unit
+	// making are containers that are being created: nobody sees them, but what they need must not be taken away.
+	making map[engine.ContainerID]engine.Container
 }
 
 // New makes a Service without containers; Recover brings them.
@@ -58,6 +60,7 @@ func New(cfg Config) *Service {
 	return &Service{
 		Config: cfg, life: life, stop: stop,
 		units: map[engine.ContainerID]*unit{}, names: map[string]engine.ContainerID{}, execs: map[engine.ExecID]*unit{},
+		making: map[engine.ContainerID]engine.Container{},
 	}
 }
 

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// probeTimeout bounds the wait for an answer of whoever holds a socket.
+const probeTimeout = 2 * time.Second
+
+// socketPath gives the path of a "unix:///path" address.
+func socketPath(host string) (string, error) {
+	path, ok := strings.CutPrefix(host, "unix://")
+	if !ok || !filepath.IsAbs(path) {
+		return "", usageError{fmt.Errorf("-H %s: only unix:///PATH sockets are served", host)}
+	}
+	return path, nil
+}
+
+// listenUnix serves a unix socket with mode 0660 and the group, if it exists. A socket on which somebody answers is never
+// taken over; one that nobody serves any more is replaced.
+func listenUnix(ctx context.Context, path, group string) (net.Listener, error) {
+	refuse := func(err error) error {
+		return &engine.Error{Op: "listen", Kind: engine.Conflict, Resource: engine.ResourcePath, ID: path, Err: err}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, refuse(err)
+	}
+	fi, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, refuse(err)
+	case fi.Mode().Type() != fs.ModeSocket:
+		return nil, refuse(errors.New("something that is not a socket is there: remove it, or choose another path"))
+	default:
+		d := net.Dialer{Timeout: probeTimeout}
+		c, err := d.DialContext(ctx, "unix", path)
+		if err == nil {
+			c.Close()
+			return nil, refuse(errors.New("another daemon answers on this socket: stop it, or choose another path with -H or --socket"))
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, refuse(err)
+		}
+	}
+	// The socket is made under another name, so that nobody connects before its mode is set.
+	making := fmt.Sprintf("%s.%d", path, os.Getpid())
+	l, err := net.Listen("unix", making)
+	if err != nil {
+		return nil, refuse(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := errors.Join(own(making, group), os.Rename(making, path)); err != nil {
+		return nil, errors.Join(refuse(err), l.Close(), os.Remove(making))
+	}
+	return &unixListener{l, path}, nil
+}
+
+// own sets a socket's mode and group. A group that does not exist leaves it to root alone.
+func own(path, group string) error {
+	if err := os.Chmod(path, 0o660); err != nil {
+		return err
+	}
+	if group == "" || os.Geteuid() != 0 {
+		return nil
+	}
+	gid, err := strconv.Atoi(group)
+	if err != nil {
+		g, err := user.LookupGroup(group)
+		var unknown user.UnknownGroupError
+		if errors.As(err, &unknown) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if gid, err = strconv.Atoi(g.Gid); err != nil {
+			return err
+		}
+	}
+	return os.Chown(path, 0, gid)
+}
+
+// unixListener removes its socket when it is closed.
+type unixListener struct {
+	net.Listener
+	path string
+}
+
+func (l *unixListener) Close() error {
+	return errors.Join(l.Listener.Close(), os.Remove(l.path))
+}

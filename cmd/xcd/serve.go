@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/xcengine/xc/engine/daemon"
+	"github.com/xcengine/xc/engine/nativeapi"
+	"github.com/xcengine/xc/engine/platform"
+	"github.com/xcengine/xc/engine/platform/peercred"
+)
+
+// serve runs the daemon until ctx ends. The sockets are taken first: a second daemon fails before it touches anything.
+func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error) {
+	var listeners []net.Listener
+	defer func() {
+		for _, l := range listeners {
+			err = errors.Join(err, closed(l.Close()))
+		}
+	}()
+	for _, h := range cfg.Hosts {
+		path, err := socketPath(h)
+		if err != nil {
+			return err
+		}
+		l, err := listenUnix(ctx, path, cfg.Group)
+		if err != nil {
+			return err
+		}
+		listeners = append(listeners, l)
+	}
+	l, err := listenUnix(ctx, cfg.SocketPath, "")
+	if err != nil {
+		return err
+	}
+	listeners = append(listeners, l)
+	d, err := daemon.Open(ctx, cfg, platform.Open, daemon.Build{Version: version, Commit: commit}, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+
+	api, err := dockerAPI(ctx, d, log)
+	if err != nil {
+		return err
+	}
+	native := nativeapi.New(nativeapi.Config{
+		Backend: d, PeerUID: peercred.UID, Log: log,
+		Version: nativeapi.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
+	})
+	serving, stop := errgroup.WithContext(ctx)
+	for _, l := range listeners[:len(listeners)-1] {
+		serving.Go(func() error { return api.Serve(stop, l) })
+	}
+	serving.Go(func() error { return native.Serve(stop, listeners[len(listeners)-1]) })
+	log.InfoContext(ctx, "ready", "docker", cfg.Hosts, "state", cfg.StateDir, "driver", d.Layers.Driver())
+	return serving.Wait()
+}
+
+// closed drops the error of closing what was closed already.
+func closed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// purgeHost removes everything that a state directory's daemon left on the host.
+func purgeHost(ctx context.Context, cfg daemon.Config, log *slog.Logger) error {
+	return daemon.Purge(ctx, cfg, platform.Open, log)
+}
