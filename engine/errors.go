@@ -67,6 +67,7 @@ const (
 	ResourceContainer Resource = "container"
 	ResourceExec      Resource = "exec"
 	ResourceImage     Resource = "image"
+	ResourceLayer     Resource = "layer"
 	ResourceNetwork   Resource = "network"
 	ResourceEndpoint  Resource = "endpoint"
 	ResourceVolume    Resource = "volume"

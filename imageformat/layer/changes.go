@@ -172,3 +172,15 @@ func (u *usage) file(st *info) {
 	}
 	u.sum += st.size
 }
+
+// SizeOf is the sum of the sizes of all files that were added or modified, in bytes; a file with several names counts once.
+func SizeOf(ctx context.Context, c Changes) (int64, error) {
+	u := usage{seen: map[inode]struct{}{}}
+	err := c.walk(ctx, func(n *node) error {
+		if n.present && !n.deleted && !n.st.isDir() {
+			u.file(&n.st)
+		}
+		return nil
+	})
+	return u.sum, err
+}

@@ -155,19 +155,16 @@ func (c *copier) file(ctx context.Context, d *copyDir, name string) error {
 		}
 		c.first[id] = join(d.path, name)
 	}
-	switch st.kind() {
-	case unix.S_IFREG:
-		j := copyJob{dir: d, name: name, st: st}
-		if st.nlink > 1 { // its other names need it at once
-			return c.regular(j, c.buf)
-		}
-		d.pending.Add(1)
-		c.queue <- j
-		return nil
-	case unix.S_IFSOCK:
-		return nil
+	if st.kind() != unix.S_IFREG {
+		return c.copySpecial(d.src, name, d.dst, name, &st)
 	}
-	return c.special(d, name, &st)
+	j := copyJob{dir: d, name: name, st: st}
+	if st.nlink > 1 { // its other names need it at once
+		return c.regular(j, c.buf)
+	}
+	d.pending.Add(1)
+	c.queue <- j
+	return nil
 }
 
 func (c *copier) subdir(ctx context.Context, d *copyDir, name string, st info) error {
@@ -191,65 +188,82 @@ func (c *copier) subdir(ctx context.Context, d *copyDir, name string, st info) e
 	return nil
 }
 
-// special copies links, devices and pipes.
-func (c *copier) special(d *copyDir, name string, st *info) error {
+// copySpecial copies links, devices and pipes; of a socket nothing.
+func (c *copier) copySpecial(from int, name string, to int, newName string, st *info) error {
 	var err error
-	if st.kind() == unix.S_IFLNK {
+	switch st.kind() {
+	case unix.S_IFSOCK:
+		return nil
+	case unix.S_IFLNK:
 		var target string
-		if target, err = readlinkAt(d.src, name); err == nil {
-			err = retry(func() error { return unix.Symlinkat(target, d.dst, name) })
+		if target, err = readlinkAt(from, name); err == nil {
+			err = retry(func() error { return unix.Symlinkat(target, to, newName) })
 		}
-	} else {
+	default:
 		major, minor := deviceNumbers(st.rdev)
-		err = mknod(d.dst, name, st.mode, major, minor)
+		err = mknod(to, newName, st.mode, major, minor)
 	}
 	if err != nil {
 		return err
 	}
 	err = retry(func() error {
-		return unix.Fchownat(d.dst, name, int(st.uid), int(st.gid), unix.AT_SYMLINK_NOFOLLOW)
+		return unix.Fchownat(to, newName, int(st.uid), int(st.gid), unix.AT_SYMLINK_NOFOLLOW)
 	})
 	if err != nil {
 		return err
 	}
-	xattrs, err := xattrsAt(d.src, name, st)
+	xattrs, err := xattrsAt(from, name, st)
 	if err != nil {
 		return err
 	}
 	for key, v := range xattrs {
-		if _, err := setXattrAt(d.dst, name, key, v); err != nil {
+		if _, err := setXattrAt(to, newName, key, v); err != nil {
 			return err
 		}
 	}
 	if st.kind() != unix.S_IFLNK {
-		if err := retry(func() error { return unix.Fchmodat(d.dst, name, st.mode&0o7777, 0) }); err != nil {
+		if err := retry(func() error { return unix.Fchmodat(to, newName, st.mode&0o7777, 0) }); err != nil {
 			return err
 		}
 	}
-	return finish(d.dst, name, st)
+	return finish(to, newName, st)
 }
 
 func (c *copier) regular(j copyJob, buf []byte) error {
-	src, err := openAt(j.dir.src, j.name, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	err := c.copyFile(j.dir.src, j.name, j.dir.dst, j.name, &j.st, buf)
+	return at("copy", join(j.dir.path, j.name), err)
+}
+
+func (c *copier) copyFile(from int, name string, to int, newName string, st *info, buf []byte) error {
+	src, err := openAt(from, name, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
-		return at("open", j.name, err)
+		return err
 	}
 	defer unix.Close(src)
-	dst, err := openAt(j.dir.dst, j.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	dst, err := openAt(to, newName, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return at("create", j.name, err)
+		return err
 	}
-	err = c.content(src, dst, &j.st, buf)
+	err = c.content(src, dst, st, buf)
 	if err == nil {
-		err = c.describe(src, dst, &j.st)
+		err = c.describe(src, dst, st)
 	}
 	if closeErr := unix.Close(dst); err == nil {
 		err = closeErr
 	}
-	if err == nil {
-		err = finish(j.dir.dst, j.name, &j.st)
+	if err != nil {
+		return err
 	}
-	return at("copy", join(j.dir.path, j.name), err)
+	return finish(to, newName, st)
+}
+
+// copyOne copies a single file that is no directory.
+func copyOne(from int, name string, to int, newName string, st *info) error {
+	c := &copier{}
+	if st.kind() == unix.S_IFREG {
+		return c.copyFile(from, name, to, newName, st, make([]byte, 128<<10))
+	}
+	return c.copySpecial(from, name, to, newName, st)
 }
 
 // describe copies owner, attributes and mode.

@@ -86,3 +86,12 @@ func copyInKernel(dst, src int, off, n int64) (int64, error) {
 	})
 	return int64(m), err
 }
+
+// Sync starts writing everything of all file systems to their disks: there is no call for one of them.
+func Sync(string) error {
+	_, _, errno := unix.Syscall(unix.SYS_SYNC, 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -81,3 +81,13 @@ func copyInKernel(dst, src int, off, n int64) (int64, error) {
 	})
 	return int64(m), err
 }
+
+// Sync writes everything of the file system that path is on to its disk.
+func Sync(path string) error {
+	fd, err := openAt(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return at("open", path, err)
+	}
+	defer unix.Close(fd)
+	return at("syncfs", path, unix.Syncfs(fd))
+}

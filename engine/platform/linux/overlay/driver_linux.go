@@ -31,7 +31,7 @@ func Open(ctx context.Context, dir string) (*Driver, error) {
 	}
 	d := &Driver{paths{abs}}
 	for _, sub := range []string{d.layers(), d.roots(), d.stage(), d.empty()} {
-		if err := os.MkdirAll(sub, 0o711); err != nil {
+		if err := os.MkdirAll(sub, 0o700); err != nil {
 			return nil, err
 		}
 	}

@@ -32,10 +32,6 @@ func (p paths) layer(id engine.LayerID) string {
 	return filepath.Join(p.layers(), strings.Replace(string(id), ":", "-", 1))
 }
 
-func layerOf(name string) engine.LayerID {
-	return engine.LayerID(strings.Replace(name, "-", ":", 1))
-}
-
 func (p paths) root(id engine.ContainerID) root {
 	return root{filepath.Join(p.roots(), string(id))}
 }
