@@ -41,7 +41,7 @@ func (e Ended) Signal() int {
 type Reaper struct {
 	mu       sync.Mutex
 	children map[int]*Process
-	unknown  map[int]Ended // kept while somebody holds
+	ended    map[int]*Process // of the time since somebody began to hold
 	holders  int
 	forks    int
 	forked   *sync.Cond
@@ -56,7 +56,7 @@ func New() (*Reaper, error) {
 	}
 	r := &Reaper{
 		children: make(map[int]*Process),
-		unknown:  make(map[int]Ended),
+		ended:    make(map[int]*Process),
 		passed:   make(chan struct{}),
 	}
 	r.forked = sync.NewCond(&r.mu)
@@ -92,27 +92,33 @@ func (r *Reaper) take(pid int) {
 	if err != nil || got != pid {
 		return
 	}
-	end := Ended{Status: ws, At: time.Now()}
-	if p, ok := r.children[pid]; ok {
-		delete(r.children, pid)
-		p.end = end
-		close(p.done)
-		return
+	p, known := r.children[pid]
+	if !known {
+		p = r.process(pid)
 	}
+	delete(r.children, pid)
+	p.end = Ended{Status: ws, At: time.Now()}
+	close(p.done)
 	if r.holders > 0 {
-		r.unknown[pid] = end
+		r.ended[pid] = p
 	}
-	close(r.passed)
-	r.passed = make(chan struct{})
+	if !known {
+		close(r.passed)
+		r.passed = make(chan struct{})
+	}
 }
 
-// Hold keeps the ends of children that nobody claimed until Release, so that Claim finds a process that has already ended.
+func (r *Reaper) process(pid int) *Process {
+	return &Process{r: r, pid: pid, done: make(chan struct{})}
+}
+
+// Hold remembers children that end until Release, so that Claim finds a process that has already ended.
 type Hold struct {
 	r    *Reaper
 	once sync.Once
 }
 
-// Hold begins to keep unclaimed ends. Take it before the process to be claimed can exist.
+// Hold begins to remember ends. Take it before the process to be claimed can exist.
 func (r *Reaper) Hold() *Hold {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -127,12 +133,12 @@ func (h *Hold) Release() {
 		defer h.r.mu.Unlock()
 		h.r.holders--
 		if h.r.holders == 0 {
-			clear(h.r.unknown)
+			clear(h.r.ended)
 		}
 	})
 }
 
-// Claim makes a child known by its pid. It fails when the pid is not a child of this process.
+// Claim makes a child known by its pid; the same child may be claimed again. It fails when the pid is not a child of this process.
 func (h *Hold) Claim(pid int) (*Process, error) {
 	r := h.r
 	r.mu.Lock()
@@ -140,16 +146,13 @@ func (h *Hold) Claim(pid int) (*Process, error) {
 	if p, ok := r.children[pid]; ok {
 		return p, nil
 	}
-	p := &Process{r: r, pid: pid, done: make(chan struct{})}
-	if end, ok := r.unknown[pid]; ok {
-		delete(r.unknown, pid)
-		p.end = end
-		close(p.done)
+	if p, ok := r.ended[pid]; ok {
 		return p, nil
 	}
 	if !isChild(pid) {
 		return nil, fmt.Errorf("process %d is not a child of this process", pid)
 	}
+	p := r.process(pid)
 	r.children[pid] = p
 	return p, nil
 }

@@ -21,6 +21,7 @@ const (
 	procReapStatus  = 4
 	procReapGetPids = 5
 	pidInfoValid    = 1
+	pidInfoChild    = 2
 )
 
 type reapStatus struct {
@@ -67,35 +68,40 @@ func isChild(pid int) bool {
 	return err == nil
 }
 
-// orphans reports whether the reaper still has descendants that came of the ended child. The kernel remembers through which
-// child each of them descends, also when that child has ended.
-func orphans(ended int, _ map[int]bool) (bool, error) {
+// orphans lists the reaper's children that came of the ended child, and reports whether any descendant of it is left. The
+// kernel remembers through which child each descends, also when that child has ended.
+func orphans(ended int, _ map[int]bool) (pids []int, left bool, err error) {
+	infos, err := descendants()
+	for _, in := range infos {
+		if int(in.subtree) != ended || int(in.pid) == ended {
+			continue
+		}
+		left = true
+		if in.flags&pidInfoChild != 0 {
+			pids = append(pids, int(in.pid))
+		}
+	}
+	return pids, left, err
+}
+
+func descendants() ([]reapPidInfo, error) {
 	var st reapStatus
 	if err := procctl(procReapStatus, unsafe.Pointer(&st)); err != nil {
-		return false, err
+		return nil, err
 	}
-	if st.descendants == 0 {
-		return false, nil
-	}
-	// More may come between the two calls; if the table is full it is made larger.
+	// More may come between the two calls; when the table is full a larger one is tried.
 	for n := st.descendants + 16; ; n *= 2 {
 		infos := make([]reapPidInfo, n)
 		q := reapPids{count: n, pids: &infos[0]}
 		if err := procctl(procReapGetPids, unsafe.Pointer(&q)); err != nil {
-			return false, err
+			return nil, err
 		}
 		valid := 0
-		for _, in := range infos {
-			if in.flags&pidInfoValid == 0 {
-				break
-			}
+		for valid < len(infos) && infos[valid].flags&pidInfoValid != 0 {
 			valid++
-			if int(in.subtree) == ended && int(in.pid) != ended {
-				return true, nil
-			}
 		}
-		if uint32(valid) < n {
-			return false, nil
+		if valid < len(infos) {
+			return infos[:valid], nil
 		}
 	}
 }

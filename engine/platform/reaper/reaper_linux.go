@@ -43,22 +43,23 @@ func isChild(pid int) bool {
 	return err == nil
 }
 
-// orphans reports whether a child exists that is not known. Children are listed by the thread that has them.
-func orphans(_ int, known map[int]bool) (bool, error) {
+// orphans lists the children that are not known, and reports whether there are any. Children are listed by the thread that
+// has them.
+func orphans(_ int, known map[int]bool) (pids []int, left bool, err error) {
 	lists, err := filepath.Glob("/proc/self/task/*/children")
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	for _, name := range lists {
 		b, err := os.ReadFile(name)
 		if err != nil {
 			continue // the thread is gone, its children are another thread's
 		}
-		for _, word := range bytes.Fields(b) {
+		for word := range bytes.FieldsSeq(b) {
 			if pid, err := strconv.Atoi(string(word)); err == nil && !known[pid] {
-				return true, nil
+				pids = append(pids, pid)
 			}
 		}
 	}
-	return false, nil
+	return pids, len(pids) > 0, nil
 }

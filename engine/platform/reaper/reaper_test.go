@@ -113,6 +113,22 @@ func TestClaimFindsAnOrphanThatEndedBefore(t *testing.T) {
 	}
 }
 
+// A launcher that starts the process itself returns its pid all the same.
+func TestClaimFindsAChildThatWasStartedAndEnded(t *testing.T) {
+	r := start(t)
+	h := r.Hold()
+	defer h.Release()
+	p, err := r.Start(sh("exit 6"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	again, err := h.Claim(p.Pid())
+	if err != nil || again != p || again.End().Code() != 6 {
+		t.Fatal(err)
+	}
+}
+
 func TestClaimRefusesAStranger(t *testing.T) {
 	r := start(t)
 	h := r.Hold()
@@ -158,6 +174,23 @@ func TestWaitTreeWaitsForTheLastDescendant(t *testing.T) {
 	}
 	if d := time.Since(begin); d < 350*time.Millisecond {
 		t.Errorf("returned after %v", d)
+	}
+}
+
+func TestSignalTreeReachesOrphans(t *testing.T) {
+	r := start(t)
+	p, err := r.Start(Command{Path: "/bin/sh", Args: []string{"sh", "-c", "sleep 30 & sleep 30 & exit 0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if err := r.SignalTree(p.Pid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := r.WaitTree(ctx, p.Pid()); err != nil {
+		t.Fatal(err)
 	}
 }
 

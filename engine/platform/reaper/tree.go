@@ -2,7 +2,9 @@ package reaper
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -17,12 +19,8 @@ func (r *Reaper) WaitTree(ctx context.Context, ended int) error {
 	for {
 		r.mu.Lock()
 		passed := r.passed
-		known := make(map[int]bool, len(r.children))
-		for pid := range r.children {
-			known[pid] = true
-		}
+		_, left, err := orphans(ended, r.known())
 		r.mu.Unlock()
-		left, err := orphans(ended, known)
 		if err != nil {
 			return fmt.Errorf("list descendants: %w", err)
 		}
@@ -35,4 +33,31 @@ func (r *Reaper) WaitTree(ctx context.Context, ended int) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// SignalTree sends a signal to those descendants of a child that ended which are children of this process by now; what they
+// started is theirs to end.
+func (r *Reaper) SignalTree(ended int, sig syscall.Signal) error {
+	// Under the lock nobody is reaped, so that no pid can be another's.
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pids, _, err := orphans(ended, r.known())
+	if err != nil {
+		return fmt.Errorf("list descendants: %w", err)
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("signal process %d: %w", pid, err)
+		}
+	}
+	return nil
+}
+
+// known lists the children that somebody claimed. The caller holds mu.
+func (r *Reaper) known() map[int]bool {
+	known := make(map[int]bool, len(r.children))
+	for pid := range r.children {
+		known[pid] = true
+	}
+	return known
 }

@@ -3,6 +3,7 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -108,7 +109,7 @@ func (t *tcp) forward(client *net.TCPConn) {
 		return
 	}
 	defer t.remove(client)
-	b, err := net.DialTimeout("tcp", t.target, dialTimeout)
+	b, err := t.dial()
 	if err != nil {
 		// The client must see a refusal, not an orderly end.
 		_ = client.SetLinger(0)
@@ -127,6 +128,25 @@ func (t *tcp) forward(client *net.TCPConn) {
 	}()
 	copyHalf(backend, client)
 	<-back
+}
+
+// dialing is a connection to the container that is being made.
+type dialing struct{ cancel context.CancelFunc }
+
+func (d *dialing) Close() error {
+	d.cancel()
+	return nil
+}
+
+func (t *tcp) dial() (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	d := &dialing{cancel}
+	if !t.add(d) {
+		return nil, net.ErrClosed
+	}
+	defer t.remove(d)
+	return new(net.Dialer).DialContext(ctx, "tcp", t.target)
 }
 
 // copyHalf moves one direction and passes its end on; the other one may go on.

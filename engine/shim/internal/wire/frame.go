@@ -126,6 +126,9 @@ func (r *Reader) Next() (Frame, error) {
 	return Frame{k, number, payload}, nil
 }
 
+// Rest returns what was read beyond the last frame; the reader is not to be used any more.
+func (r *Reader) Rest() []byte { return r.buf[r.start:r.end] }
+
 // need fills the buffer until n bytes stand in it.
 func (r *Reader) need(n int) error {
 	have := r.end - r.start

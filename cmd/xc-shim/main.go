@@ -1,0 +1,65 @@
+// Command xc-shim supervises one container on behalf of xcd, which starts it; it is of no use by hand. See engine/shim.
+//
+//	xc-shim DIR
+//
+// Under the name of a program that runs inside containers (docker-init) it is that program.
+//
+// DIR is the container's directory. Descriptor 3 is the connection to xcd, the listeners of published ports follow. SIGTERM
+// is passed on to the container's main process.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/logs/jsonfile"
+	"github.com/xcengine/xc/engine/platform/reaper"
+	"github.com/xcengine/xc/engine/platform/shimlaunch"
+	"github.com/xcengine/xc/engine/shim"
+)
+
+// There is a shim for every container: memory counts more than speed of allocation, of which there is little.
+const (
+	gcPercent  = 20
+	processors = 2
+)
+
+func main() {
+	if other := shimlaunch.Role(os.Args[0]); other != nil {
+		os.Exit(other(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	if err := run(context.Background(), os.Args[1:], os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "xc-shim:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stderr io.Writer) error {
+	if len(args) != 1 {
+		return fmt.Errorf("usage: xc-shim DIR (it is started by xcd)")
+	}
+	debug.SetGCPercent(gcPercent)
+	runtime.GOMAXPROCS(min(processors, runtime.NumCPU()))
+	r, err := reaper.New()
+	if err != nil {
+		return err
+	}
+	return shim.Serve(ctx, shim.ServerConfig{
+		Dir: args[0], Launcher: shimlaunch.New(r), Reaper: r, OpenLog: openLog,
+		Log: slog.New(slog.NewTextHandler(stderr, nil)),
+	})
+}
+
+func openLog(f engine.LogFile) (shim.Log, error) {
+	w, err := jsonfile.Open(f)
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}

@@ -1,0 +1,280 @@
+package shim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/platform/inherit"
+	"github.com/xcengine/xc/engine/platform/pidlock"
+	"github.com/xcengine/xc/engine/platform/reaper"
+	"github.com/xcengine/xc/engine/platform/unixsock"
+	"github.com/xcengine/xc/engine/shim/internal/wire"
+)
+
+// Descriptors that a shim inherits beyond the standard ones: its first control connection, then the listeners of its
+// proxies.
+const (
+	clientFD   = 3
+	listenerFD = 4
+)
+
+const (
+	// linger is how long a shim whose main process ended waits for Release while a daemon is there.
+	linger = time.Minute
+	// firstWord bounds how long a new connection may keep silent.
+	firstWord = 10 * time.Second
+	// endedKept bounds how many ends of execs are remembered for a daemon that comes later.
+	endedKept = 128
+)
+
+// ServerConfig is what a shim consists of.
+type ServerConfig struct {
+	Dir      string // the container's directory
+	Launcher Launcher
+	Reaper   *reaper.Reaper
+	// OpenLog opens the container's log; a nil Log keeps nothing.
+	OpenLog func(engine.LogFile) (Log, error)
+	Log     *slog.Logger // complaints
+}
+
+// server is a shim at work.
+type server struct {
+	ServerConfig
+	sup       engine.Supervision
+	listeners []*os.File // of the proxies, until main runs
+	l         *net.UnixListener
+	lock      *pidlock.Lock
+	growth    *growth
+	main      *process
+	quit      chan struct{} // closed when the shim is to end
+
+	sessions atomic.Pointer[[]*session] // replaced, never changed in place
+
+	mu       sync.Mutex
+	phase    phase
+	execs    map[engine.ExecID]*process
+	history  []engine.ShimEvent
+	dropped  int // how many events of the past are not in history any more
+	quitting bool
+}
+
+// phase is how far main has come.
+type phase uint8
+
+const (
+	idle     phase = iota // no Run yet
+	starting              // Run was called
+	running
+	told   // its end was told
+	failed // it did not start
+)
+
+// Serve runs a shim until it is not needed any more; see the package comment. The process must have been started by Client
+// and have become a reaper; its working directory, signals and inherited descriptors are Serve's. When ctx ends that is
+// SIGTERM.
+func Serve(ctx context.Context, c ServerConfig) error {
+	// What is not caught may have been ignored by whoever started xcd, and what is ignored stays so in every program.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
+	ctx, release := signal.NotifyContext(ctx, unix.SIGTERM)
+	defer release()
+	s := &server{ServerConfig: c, quit: make(chan struct{}), execs: make(map[engine.ExecID]*process)}
+	first, err := s.open()
+	if err != nil {
+		return err
+	}
+	go s.accept()
+	go s.serveFirst(first)
+	stop := context.AfterFunc(ctx, s.terminate)
+	defer stop()
+	<-s.quit
+	return s.close()
+}
+
+// open takes the container's directory and what was inherited.
+func (s *server) open() (*net.UnixConn, error) {
+	err := errors.Join(inherit.Stop(), os.Chdir(s.Dir))
+	if err != nil {
+		return nil, err
+	}
+	if s.lock, err = pidlock.Acquire(lockName); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{exitName, exitTemp, sockName} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	// The name is relative, since the directory's may be longer than an address holds.
+	if s.l, err = net.ListenUnix("unix", &net.UnixAddr{Name: sockName, Net: "unix"}); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(sockName, 0o600); err != nil {
+		return nil, err
+	}
+	return unixsock.Conn(os.NewFile(clientFD, "client"))
+}
+
+// serveFirst serves the connection that brings the Supervision. Others are answered only after it was taken.
+func (s *server) serveFirst(c *net.UnixConn) {
+	r := wire.NewReader(c)
+	f, err := r.Next()
+	if err == nil && f.Kind != wire.Control {
+		err = fmt.Errorf("first frame of kind %d", f.Kind)
+	}
+	if err != nil {
+		s.Log.Error("inherited connection", "error", err)
+		s.end()
+		return
+	}
+	s.serveControl(c, r, f)
+}
+
+// supervise takes what the shim is told at its birth.
+func (s *server) supervise(sup engine.Supervision) error {
+	for i := range sup.Proxies {
+		f := os.NewFile(uintptr(listenerFD+i), "listener")
+		sup.Proxies[i].Listener = f
+		s.listeners = append(s.listeners, f)
+	}
+	g := &growth{errs: s.Log, grew: s.wakeWatchers}
+	var err error
+	if sup.Log.Driver != "none" {
+		if g.log, err = s.OpenLog(sup.Log); err != nil {
+			return fmt.Errorf("open log: %w", err)
+		}
+	}
+	s.sup, s.growth, s.main = sup, g, newProcess("", g)
+	return nil
+}
+
+func (s *server) accept() {
+	for {
+		c, err := s.l.AcceptUnix()
+		if err == nil {
+			go s.serve(c)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		s.Log.Error("accept", "error", err)
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// serve finds out what a connection is for.
+func (s *server) serve(c *net.UnixConn) {
+	_ = c.SetReadDeadline(time.Now().Add(firstWord))
+	r := wire.NewReader(c)
+	f, err := r.Next()
+	if err != nil {
+		c.Close()
+		return
+	}
+	_ = c.SetReadDeadline(noDeadline)
+	if f.Kind != wire.Control && !s.supervised() {
+		refuse(c, &engine.Error{Op: "connect", Kind: engine.Unavailable, Resource: engine.ResourceContainer, Err: errors.New("shim is not ready")})
+		return
+	}
+	switch f.Kind {
+	case wire.Control:
+		s.serveControl(c, r, f)
+	case wire.Attach:
+		s.serveAttach(c, r, f)
+	case wire.Exec:
+		s.serveExec(c, r, f)
+	default:
+		refuse(c, unknownRequest(f.Kind))
+	}
+}
+
+// refuse answers a connection's first frame with an error and closes it.
+func refuse(c *net.UnixConn, err error) {
+	defer c.Close()
+	_ = c.SetWriteDeadline(time.Now().Add(firstWord))
+	_, _ = c.Write(wire.AppendFrame(nil, wire.Frame{Kind: wire.Failure, Payload: wire.EncodeError(err)}))
+}
+
+func unknownRequest(k wire.Kind) error {
+	return &engine.Error{Op: "request", Kind: engine.NotImplemented, Err: fmt.Errorf("shim of version %d does not know request %d", wire.Version, k)}
+}
+
+func (s *server) supervised() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.main != nil
+}
+
+// serveAttach connects a client to main's streams.
+func (s *server) serveAttach(c *net.UnixConn, r *wire.Reader, f wire.Frame) {
+	want, err := wire.DecodeStreams(f.Payload)
+	if err != nil {
+		refuse(c, err)
+		return
+	}
+	a := newAttachment(s.main, c, r, want)
+	s.main.add(a, wire.Frame{Kind: wire.OK})
+	a.input()
+}
+
+// terminate is what SIGTERM does.
+func (s *server) terminate() {
+	s.mu.Lock()
+	runs := s.phase == running || s.phase == starting
+	main := s.main
+	s.mu.Unlock()
+	if !runs {
+		s.end()
+		return
+	}
+	<-main.started
+	if err := main.signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.Log.Error("pass on SIGTERM", "error", err)
+	}
+}
+
+// settle ends the shim when nobody needs it. The caller holds mu.
+func (s *server) settle() {
+	if len(s.present()) == 0 && (s.phase == idle || s.phase == told) || s.phase == failed {
+		s.endLocked()
+	}
+}
+
+func (s *server) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endLocked()
+}
+
+func (s *server) endLocked() {
+	if !s.quitting {
+		s.quitting = true
+		close(s.quit)
+	}
+}
+
+// close gives back the directory. Connections close with the process: a client that sees that knows that the shim is gone.
+func (s *server) close() error {
+	s.l.Close() // removes the socket
+	if s.supervised() {
+		s.growth.close()
+	}
+	for _, f := range s.listeners {
+		f.Close()
+	}
+	if st, err := os.Stat(logName); err == nil && st.Size() == 0 {
+		_ = os.Remove(logName)
+	}
+	return s.lock.Release()
+}
