@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,10 +40,10 @@ func start(t *testing.T) *engine {
 		t.Fatal(err)
 	}
 	e := &engine{t: t, dir: dir, host: "unix://" + dir + "/d.sock"}
-	before := hostState(t, dir)
 	t.Cleanup(func() {
+		owner := e.owner()
 		e.sweep()
-		if left := missing(hostState(t, dir), before); len(left) > 0 {
+		if left := leftovers(t, dir, owner); len(left) > 0 {
 			t.Errorf("left on the host:\n%s", strings.Join(left, "\n"))
 		}
 		if t.Failed() {
@@ -93,6 +92,16 @@ func (e *engine) boot(env ...string) {
 			e.t.Fatal("the daemon does not answer")
 		}
 	}
+}
+
+// owner is the mark of everything that the daemon makes.
+func (e *engine) owner() string {
+	e.t.Helper()
+	mark, err := os.ReadFile(filepath.Join(e.dir, "s", "owner"))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(mark))
 }
 
 // kill ends the daemon's process by a signal and waits for its end.
@@ -194,11 +203,6 @@ func eventually(t *testing.T, what string, f func() bool) {
 			t.Fatalf("not within ten seconds: %s", what)
 		}
 	}
-}
-
-// missing returns what is in a and not in b.
-func missing(a, b []string) []string {
-	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
 }
 
 func lastLines(s string, n int) string {

@@ -1,35 +1,33 @@
 package integration
 
 import (
-	"net"
 	"strings"
 	"testing"
 )
 
-// hostState lists what a daemon with this directory could leave: mounts below it, interfaces, jails and pf anchors of ours.
-func hostState(t *testing.T, dir string) []string {
+// leftovers lists what a daemon with this directory and mark left on the host: mounts and processes that name the directory,
+// and interfaces and jails with the mark.
+func leftovers(t *testing.T, dir, owner string) []string {
 	t.Helper()
-	var state []string
-	add := func(what, prefix string, cmd ...string) {
-		out, err := output(cmd[0], cmd[1:]...)
+	var left []string
+	for _, look := range []struct {
+		what, mark string
+		cmd        []string
+	}{
+		{"mount", dir + "/", []string{"mount", "-p"}},
+		{"process", dir + "/", []string{"ps", "-axww", "-o", "command"}},
+		{"interface", owner, []string{"ifconfig", "-a"}},
+		{"jail", dir + "/", []string{"jls", "name", "path"}},
+	} {
+		out, err := output(look.cmd[0], look.cmd[1:]...)
 		if err != nil {
-			t.Fatalf("%v: %v\n%s", cmd, err, out)
+			t.Fatalf("%v: %v\n%s", look.cmd, err, out)
 		}
 		for line := range strings.Lines(out) {
-			if strings.Contains(line, prefix) {
-				state = append(state, what+" "+strings.TrimSpace(line))
+			if strings.Contains(line, look.mark) {
+				left = append(left, look.what+" "+strings.TrimSpace(line))
 			}
 		}
 	}
-	add("mount", dir+"/", "mount", "-p")
-	add("jail", "xc-", "jls", "name")
-	add("process", dir+"/", "ps", "-axww", "-o", "command")
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, i := range interfaces {
-		state = append(state, "interface "+i.Name)
-	}
-	return state
+	return left
 }

@@ -3,18 +3,17 @@ package integration
 import (
 	"bufio"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// hostState lists what a daemon with this directory could leave: mounts below it, processes that name it, and all interfaces,
-// nftables tables and control groups of ours.
-func hostState(t *testing.T, dir string) []string {
+// leftovers lists what a daemon with this directory and mark left on the host: mounts below the directory, processes that
+// name it, and interfaces, nftables tables and control groups with the mark.
+func leftovers(t *testing.T, dir, owner string) []string {
 	t.Helper()
-	var state []string
+	var left []string
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
@@ -22,41 +21,46 @@ func hostState(t *testing.T, dir string) []string {
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		if fields := strings.Fields(lines.Text()); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
-			state = append(state, "mount "+fields[4])
+			left = append(left, "mount "+fields[4])
 		}
 	}
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, i := range interfaces {
-		state = append(state, "interface "+i.Name)
+	for _, alias := range glob(t, "/sys/class/net/*/ifalias") {
+		if mark, err := os.ReadFile(alias); err == nil && strings.Contains(string(mark), owner) {
+			left = append(left, "interface "+filepath.Base(filepath.Dir(alias))+" "+strings.TrimSpace(string(mark)))
+		}
 	}
 	if out, err := output("nft", "list", "tables"); err == nil {
 		for line := range strings.Lines(out) {
-			state = append(state, "nft "+strings.TrimSpace(line))
+			if strings.Contains(line, owner) {
+				left = append(left, "nft "+strings.TrimSpace(line))
+			}
 		}
 	}
-	procs, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, p := range glob(t, "/proc/[0-9]*/cmdline") {
+		if cmd, err := os.ReadFile(p); err == nil && strings.Contains(string(cmd), dir+"/") {
+			left = append(left, "process "+strings.ReplaceAll(string(cmd), "\x00", " "))
+		}
+	}
+	return append(left, controlGroups(t, owner)...)
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range procs {
-		if cmd, err := os.ReadFile(p); err == nil && strings.Contains(string(cmd), dir+"/") {
-			state = append(state, "process "+strings.ReplaceAll(string(cmd), "\x00", " "))
-		}
-	}
-	return append(state, controlGroups(t)...)
+	return paths
 }
 
-func controlGroups(t *testing.T) []string {
+func controlGroups(t *testing.T, owner string) []string {
 	t.Helper()
 	var found []string
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil //nolint:nilerr // a group that went while we looked
 		}
-		if d.IsDir() && strings.HasPrefix(d.Name(), "xc-") {
+		if d.IsDir() && strings.Contains(d.Name(), owner) {
 			found = append(found, "control group "+path)
 			return filepath.SkipDir
 		}

@@ -21,8 +21,8 @@ func TestRunGivesOutputAndExitCode(t *testing.T) {
 		{[]string{"testbox", "false"}, "", "", 1},
 		{[]string{"testbox", "no-such-program"}, "", `exec: "no-such-program": executable file not found in $PATH`, 127},
 		{[]string{"testbox", "/etc/notexec"}, "", "permission denied", 126},
-		{[]string{"testbox", "sh", "-c", "kill 9 $$"}, "", "", 137},
-		{[]string{"testbox", "sh", "-c", "kill 15 $$; sleep 5"}, "", "", 143},
+		{[]string{"--init", "testbox", "sh", "-c", "kill 9 $$"}, "", "", 137},
+		{[]string{"--init", "testbox", "sh", "-c", "kill 15 $$; sleep 5"}, "", "", 143},
 		{[]string{"--no-such-flag", "testbox"}, "", "unknown flag", 125},
 		{[]string{"-e", "A=1", "testbox", "env", "A"}, "1\n", "", 0},
 		{[]string{"-w", "/data", "testbox", "pwd"}, "/data\n", "", 0},
@@ -35,7 +35,7 @@ func TestRunGivesOutputAndExitCode(t *testing.T) {
 		{[]string{"--read-only", "testbox", "touch", "/x"}, "", "read-only file system", 1},
 		{[]string{"--read-only", "--tmpfs", "/t", "testbox", "touch", "/t/x"}, "", "", 0},
 		{[]string{"--init", "testbox", "sh", "-c", "ps"}, "1 /sbin/docker-init -- sh -c ps\n", "", 0},
-		{[]string{"--label", "a=b", "--stop-signal", "INT", "--ulimit", "nofile=100:200", "testbox", "limits"}, "nofile 100 200\n", "", 0},
+		{[]string{"--label", "a=b", "--stop-signal", "INT", "--ulimit", "core=100:200", "testbox", "limits"}, "core 100 200\n", "", 0},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
 			e.t = t

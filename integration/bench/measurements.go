@@ -21,7 +21,9 @@ type measurement struct {
 }
 
 var measurements = []measurement{
-	{"run", 0, func(ctx context.Context, s *side) (time.Duration, error) { return runOnce(ctx, s, container.HostConfig{}) }},
+	{"run", 0, func(ctx context.Context, s *side) (time.Duration, error) {
+		return runOnce(ctx, s, container.HostConfig{})
+	}},
 	{"run, no network", 0, func(ctx context.Context, s *side) (time.Duration, error) {
 		return runOnce(ctx, s, container.HostConfig{NetworkMode: "none"})
 	}},

@@ -176,9 +176,10 @@ func kill(args []string, s stdio) int {
 	return 0
 }
 
-// limits: the soft and hard bounds of open files and processes.
+// limits: the soft and hard bounds of core files and of the address space. (That of open files says nothing here: Go's runtime
+// raises its own.)
 func limits(_ []string, s stdio) int {
-	for name, which := range map[string]int{"nofile": syscall.RLIMIT_NOFILE, "core": syscall.RLIMIT_CORE} {
+	for name, which := range map[string]int{"as": syscall.RLIMIT_AS, "core": syscall.RLIMIT_CORE} {
 		var r syscall.Rlimit
 		if err := syscall.Getrlimit(which, &r); err != nil {
 			return s.fail(err)
