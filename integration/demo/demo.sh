@@ -22,9 +22,12 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 say "1. What is needed: an OCI runtime, nftables' kernel part, a docker CLI (no other engine is started)"
-if ! command -v runc >/dev/null 2>&1 && ! command -v crun >/dev/null 2>&1; then
+want=
+command -v runc >/dev/null 2>&1 || command -v crun >/dev/null 2>&1 || want="$want runc"
+command -v curl >/dev/null 2>&1 || want="$want curl"
+if [ -n "$want" ]; then
 	apt-get update -qq
-	sh integration/demo/quiet-install.sh runc
+	sh integration/demo/quiet-install.sh $want
 fi
 sh integration/demo/docker-cli.sh --have || apt-get update -qq
 docker=$(sh integration/demo/docker-cli.sh)
