@@ -105,6 +105,10 @@ func (m Mount) open() (*Dir, string, error) {
 // on the way are followed. The caller closes the place.
 func (t *Tree) MakeAll(name string) (*Place, error) { return t.need(name, true) }
 
+// MakeFile finds a file and makes what is missing of it: directories as MakeAll makes them, and an empty file. The caller
+// closes the place.
+func (t *Tree) MakeFile(name string) (*Place, error) { return t.need(name, false) }
+
 // need finds a path and makes what is missing of it. What is made belongs to root and may be read by all.
 func (t *Tree) need(name string, isDir bool) (*Place, error) {
 	for range maxLinks {

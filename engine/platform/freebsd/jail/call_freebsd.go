@@ -1,6 +1,7 @@
 package jail
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -13,8 +14,10 @@ import (
 // Flags of jail_set(2) and jail_get(2).
 const (
 	flagCreate = 0x01
+	flagUpdate = 0x02
 	flagDying  = 0x08
 	errmsgLen  = 1024
+	nameLen    = 256 // sys/param.h: MAXHOSTNAMELEN
 )
 
 // kernelError is a refusal with the kernel's own words.
@@ -44,22 +47,69 @@ func Create(name string, params iov.List) (int, error) {
 	return jid, nil
 }
 
-// Find returns a jail's number by its name. A dying jail is not found.
-func Find(name string) (int, error) {
-	l, msg := iov.List{}.String("name", name).Buffer("errmsg", errmsgLen)
-	jid, err := iov.Call(unix.SYS_JAIL_GET, l, 0)
-	if err != nil {
-		return 0, kernelError("find jail", name, msg, err)
+// Update changes parameters of a living jail; those that are not given stay.
+func Update(name string, params iov.List) error {
+	l, msg := append(iov.List{}.String("name", name), params...).Buffer("errmsg", errmsgLen)
+	if _, err := iov.Call(unix.SYS_JAIL_SET, l, flagUpdate); err != nil {
+		return kernelError("update jail", name, msg, err)
 	}
-	return jid, nil
+	return nil
 }
 
-// Names lists the names of all jails, dying ones included.
+// Info is what the kernel tells of a jail.
+type Info struct {
+	JID         int
+	Name        string
+	VNET        bool // it has a network stack of its own
+	ChildrenMax int
+	ChildrenCur int
+}
+
+// Find returns a jail by its name. A dying jail is not found.
+func Find(name string) (Info, error) {
+	return read("find jail", iov.List{}.String("name", name), name)
+}
+
+// FindJID returns a jail by its number. A dying jail is not found.
+func FindJID(jid int) (Info, error) {
+	return read("find jail", iov.List{}.Int("jid", int32(jid)), fmt.Sprint(jid))
+}
+
+func read(op string, key iov.List, id string) (Info, error) {
+	l, vnet := key.Buffer("vnet", 4)
+	l, most := l.Buffer("children.max", 4)
+	l, have := l.Buffer("children.cur", 4)
+	var name []byte
+	if key[0].Name == "jid" {
+		l, name = l.Buffer("name", nameLen)
+	}
+	l, msg := l.Buffer("errmsg", errmsgLen)
+	jid, err := iov.Call(unix.SYS_JAIL_GET, l, 0)
+	if err != nil {
+		return Info{}, kernelError(op, id, msg, err)
+	}
+	info := Info{
+		JID: jid, Name: id, VNET: int32(binary.NativeEndian.Uint32(vnet)) == sysNew,
+		ChildrenMax: int(binary.NativeEndian.Uint32(most)), ChildrenCur: int(binary.NativeEndian.Uint32(have)),
+	}
+	if name != nil {
+		info.Name = iov.Text(name)
+	}
+	return info, nil
+}
+
+// Exists reports whether a jail is there, be it dying.
+func Exists(jid int) bool {
+	_, err := iov.Call(unix.SYS_JAIL_GET, iov.List{}.Int("jid", int32(jid)), flagDying)
+	return err == nil
+}
+
+// Names lists the names of all jails that are not dying.
 func Names() ([]string, error) {
 	var names []string
 	for last := int32(0); ; {
-		l, name := iov.List{}.Int("lastjid", last).Buffer("name", 256)
-		jid, err := iov.Call(unix.SYS_JAIL_GET, l, flagDying)
+		l, name := iov.List{}.Int("lastjid", last).Buffer("name", nameLen)
+		jid, err := iov.Call(unix.SYS_JAIL_GET, l, 0)
 		if errors.Is(err, unix.ENOENT) {
 			return names, nil
 		}
@@ -85,4 +135,10 @@ func Attach(jid int) error {
 		return kernelError("attach to jail", fmt.Sprint(jid), nil, errno)
 	}
 	return nil
+}
+
+// Knows reports whether this kernel has a parameter; some exist only while a module is loaded.
+func Knows(param string) bool {
+	_, err := unix.SysctlRaw("security.jail.param." + param)
+	return err == nil
 }

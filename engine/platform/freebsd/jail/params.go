@@ -39,6 +39,7 @@ type Config struct {
 	Name             string
 	Root             string
 	Hostname, Domain string
+	InheritHost      bool // the host's own host name (UTS mode host)
 	VNET             bool
 	InheritNet       bool // the host's addresses (network mode host)
 	Addrs            []netip.Addr
@@ -61,9 +62,14 @@ var policy = []string{"raw_sockets", "chflags", "set_hostname", "reserved_ports"
 // Params renders jail_set(2)'s parameters for a new jail. The error names the parameter that cannot be meant.
 func Params(c Config) (iov.List, error) {
 	l := iov.List{}.String("name", c.Name).String("path", c.Root).Flag("persist").
-		String("host.hostname", c.Hostname).Int("enforce_statfs", int32(c.EnforceStatfs)).Int("children.max", int32(c.ChildrenMax))
-	if c.Domain != "" {
-		l = l.String("host.domainname", c.Domain)
+		Int("enforce_statfs", int32(c.EnforceStatfs)).Int("children.max", int32(c.ChildrenMax))
+	switch {
+	case c.InheritHost:
+		l = l.Int("host", sysInherit)
+	case c.Domain != "":
+		l = l.String("host.hostname", c.Hostname).String("host.domainname", c.Domain)
+	default:
+		l = l.String("host.hostname", c.Hostname)
 	}
 	l = network(l, c)
 	for _, s := range []struct{ name, mode string }{{"sysvmsg", c.SysVMsg}, {"sysvsem", c.SysVSem}, {"sysvshm", c.SysVShm}} {
@@ -99,8 +105,13 @@ func network(l iov.List, c Config) iov.List {
 	if c.InheritNet {
 		return l.Int("ip4", sysInherit).Int("ip6", sysInherit)
 	}
+	return Addrs(l, c.Addrs)
+}
+
+// Addrs appends the addresses of a jail that shares the host's stack; without one of a family, it has none of that.
+func Addrs(l iov.List, addrs []netip.Addr) iov.List {
 	var v4, v6 []netip.Addr
-	for _, a := range c.Addrs {
+	for _, a := range addrs {
 		if a.Is4() {
 			v4 = append(v4, a)
 		} else {

@@ -24,6 +24,12 @@ type Finding struct {
 	What, Breaks, Mend string
 }
 
+// What a finding can break.
+const (
+	BreaksAll  = "Linux images do not start"
+	BreaksSome = "static Linux programs without a brand (Go, musl) do not start"
+)
+
 // brandLinux is ELFOSABI_LINUX.
 const brandLinux = 3
 
@@ -33,14 +39,14 @@ func Check(s State) []Finding {
 	for _, m := range Modules {
 		if !s.Modules[m] {
 			found = append(found, Finding{
-				What: fmt.Sprintf("the module %s is not loaded", m), Breaks: "Linux images do not start",
+				What: fmt.Sprintf("the module %s is not loaded", m), Breaks: BreaksAll,
 				Mend: fmt.Sprintf("kldload -n %s; sysrc kld_list+=%s", m, m),
 			})
 		}
 	}
 	if s.Fallback != brandLinux {
 		found = append(found, Finding{
-			What: fmt.Sprintf("kern.elf64.fallback_brand is %d", s.Fallback), Breaks: "static Linux programs without a brand (Go, musl) do not start",
+			What: fmt.Sprintf("kern.elf64.fallback_brand is %d", s.Fallback), Breaks: BreaksSome,
 			Mend: "sysctl kern.elf64.fallback_brand=3; echo kern.elf64.fallback_brand=3 >> /etc/sysctl.conf",
 		})
 	}

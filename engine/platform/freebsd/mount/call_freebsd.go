@@ -3,6 +3,7 @@ package mount
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -47,4 +48,40 @@ func UnmountAll(dir string) error {
 		return errors.Join(errs...)
 	}
 	return forget(dir)
+}
+
+// Verify reports whether the mount that was just made stands where it was meant to: a link that came into the path meanwhile
+// would have led it elsewhere.
+func Verify(target string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(target, &st); err != nil {
+		return fmt.Errorf("statfs %s: %w", target, err)
+	}
+	if at := unix.ByteSliceToString(st.Mntonname[:]); at != target {
+		return fmt.Errorf("mount on %s: it came to stand on %s", target, at)
+	}
+	return nil
+}
+
+// Sweep unmounts everything below a directory, the last mounted first: what a jail mounted by itself.
+func Sweep(dir string) error {
+	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)
+	if err != nil {
+		return fmt.Errorf("list mounts: %w", err)
+	}
+	all := make([]unix.Statfs_t, n+16)
+	if n, err = unix.Getfsstat(all, unix.MNT_NOWAIT); err != nil {
+		return fmt.Errorf("list mounts: %w", err)
+	}
+	var errs []error
+	for i := n - 1; i >= 0; i-- {
+		at := unix.ByteSliceToString(all[i].Mntonname[:])
+		if !strings.HasPrefix(at, dir+"/") {
+			continue
+		}
+		if err := unix.Unmount(at, flagForce); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", at, err))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -1,0 +1,87 @@
+package jailer
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/platform/freebsd/jail/launch"
+)
+
+// The PATH of processes whose image and user set none: FreeBSD's own (login.conf(5)) and Docker's.
+const (
+	freebsdPath = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
+	linuxPath   = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+)
+
+// environment gives a process Docker's defaults under what was asked for: of several values of a name the last counts, at
+// the place of the first. A name without "=" removes the default.
+func environment(path, hostname string, tty bool, given ...[]string) []string {
+	env := []string{"PATH=" + path, "HOSTNAME=" + hostname}
+	if tty {
+		env = append(env, "TERM=xterm")
+	}
+	for _, kv := range slices.Concat(given...) {
+		env = setEnv(env, kv)
+	}
+	return env
+}
+
+func setEnv(env []string, kv string) []string {
+	name, _, isValue := strings.Cut(kv, "=")
+	at := slices.IndexFunc(env, func(have string) bool { return strings.HasPrefix(have, name+"=") })
+	switch {
+	case !isValue && at >= 0:
+		return slices.Delete(env, at, at+1)
+	case !isValue:
+		return env
+	case at >= 0:
+		env[at] = kv
+		return env
+	}
+	return append(env, kv)
+}
+
+// process renders what main and execs have in common. more is the exec's own environment.
+func process(s engine.SandboxSpec, w wish, jid int, p engine.ProcessSpec, args, more []string) launch.Payload {
+	path := freebsdPath
+	if s.Platform.OS == "linux" {
+		path = linuxPath
+	}
+	var datasets []string
+	for _, d := range w.datasets {
+		if d.Env != "" {
+			datasets = append(datasets, d.Env+"="+d.Name)
+		}
+	}
+	out := launch.Payload{
+		JID: jid, Args: args, Cwd: p.WorkDir, User: p.User, Groups: p.Groups,
+		Env:             environment(path, s.Spec.Hostname, p.TTY, datasets, s.Spec.Process.Env, more),
+		NoNewPrivileges: noNewPrivileges(s.Spec.Security.Options),
+	}
+	if out.Cwd == "" {
+		out.Cwd = "/"
+	}
+	for _, u := range s.Spec.Resources.Ulimits {
+		if n, ok := rlimits[strings.ToLower(u.Name)]; ok {
+			out.Rlimits = append(out.Rlimits, launch.Rlimit{Resource: n, Soft: bound(u.Soft), Hard: bound(u.Hard)})
+		}
+	}
+	return out
+}
+
+// infinity is RLIM_INFINITY of sys/resource.h.
+const infinity = 1<<63 - 1
+
+func bound(n int64) int64 {
+	if n < 0 {
+		return infinity
+	}
+	return n
+}
+
+func noNewPrivileges(options []string) bool {
+	return slices.ContainsFunc(options, func(o string) bool {
+		return o == "no-new-privileges" || o == "no-new-privileges=true" || o == "no-new-privileges:true"
+	})
+}

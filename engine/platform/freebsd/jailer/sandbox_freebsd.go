@@ -1,0 +1,343 @@
+package jailer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/fstree"
+	"github.com/xcengine/xc/engine/internal/runner"
+	"github.com/xcengine/xc/engine/internal/undo"
+	"github.com/xcengine/xc/engine/platform/freebsd/iov"
+	"github.com/xcengine/xc/engine/platform/freebsd/jail"
+	"github.com/xcengine/xc/engine/platform/freebsd/mount"
+	"github.com/xcengine/xc/engine/platform/freebsd/rctl"
+)
+
+const (
+	// removeTimeout bounds the removal of a sandbox.
+	removeTimeout = 20 * time.Second
+	// dyingTimeout is how long is waited for the last that holds a removed jail. Connections in TIME_WAIT may for a minute.
+	dyingTimeout = 300 * time.Millisecond
+)
+
+// CreateSandbox implements lifecycle.Runtime.
+func (r *Runtime) CreateSandbox(ctx context.Context, spec engine.SandboxSpec) (engine.Sandbox, error) {
+	if box, err := r.FindSandbox(ctx, spec.ID, spec.Dir); err == nil {
+		return box, nil
+	}
+	root, err := filepath.EvalSymlinks(spec.Root)
+	if err != nil {
+		return engine.Sandbox{}, failed("start", spec.ID, err)
+	}
+	spec.Root = root
+	var undone undo.Stack
+	undone.Push("sandbox", func(ctx context.Context) error { return r.RemoveSandbox(ctx, spec.ID, spec.Dir) })
+	box, err := r.makeSandbox(ctx, spec)
+	if err != nil {
+		return engine.Sandbox{}, failed("start", spec.ID, errors.Join(err, undone.Run(ctx)))
+	}
+	return box, nil
+}
+
+// makeSandbox leaves what it made when it fails; all of it can be removed by the record.
+func (r *Runtime) makeSandbox(ctx context.Context, spec engine.SandboxSpec) (engine.Sandbox, error) {
+	var none engine.Sandbox
+	w, errs := readWish(spec.Spec)
+	if len(errs) > 0 {
+		return none, &engine.Error{Op: "start", Kind: engine.Invalid, Err: errors.Join(errs...)}
+	}
+	c, err := configOf(spec, w, r.host(), release(spec))
+	if err != nil {
+		return none, &engine.Error{Op: "start", Kind: engine.Invalid, Err: err}
+	}
+	if spec.Spec.ReadonlyRoot {
+		c.Root = r.places.readOnlyRoot(spec.ID)
+	}
+	params, err := jail.Params(c)
+	if err != nil {
+		return none, &engine.Error{Op: "start", Kind: engine.Invalid, Err: err}
+	}
+	rec := record{Jail: c.Name, Root: c.Root, Mounts: mayMount(c)}
+	for _, d := range w.datasets {
+		rec.Datasets = append(rec.Datasets, d.Name)
+	}
+	if err := r.begin(spec, &rec); err != nil {
+		return none, err
+	}
+	if err := r.mount(ctx, spec, w, c.Root); err != nil {
+		return none, err
+	}
+	if r.racct {
+		if err := rctl.Set(c.Name, rctl.Rules(c.Name, spec.Spec.Resources)); err != nil {
+			return none, err
+		}
+	}
+	jid, err := r.create(spec, c, params)
+	if err != nil {
+		return none, err
+	}
+	if err := r.delegate(ctx, jid, rec.Datasets); err != nil {
+		return none, err
+	}
+	set, err := processors(spec.Spec.Resources.CPUSetCPUs, r.about.NCPU)
+	if err != nil {
+		return none, err
+	}
+	return engine.Sandbox{Jail: c.Name, JID: jid, VNET: c.VNET}, pin(jid, set)
+}
+
+// begin writes what RemoveSandbox must know.
+func (r *Runtime) begin(spec engine.SandboxSpec, rec *record) error {
+	if err := os.MkdirAll(r.places.sandbox(spec.ID), 0o711); err != nil {
+		return err
+	}
+	if r.racct && spec.Spec.Resources.Memory > 0 {
+		var err error
+		if rec.OOM, err = oomMessages(rec.Jail); err != nil {
+			return err
+		}
+	}
+	return r.places.writeRecord(spec.ID, *rec)
+}
+
+// create makes the jail; below another one, that may for the moment have one child more.
+func (r *Runtime) create(spec engine.SandboxSpec, c jail.Config, params iov.List) (int, error) {
+	if spec.NetworkOf.ID == "" {
+		return jail.Create(c.Name, params)
+	}
+	r.nesting.Lock()
+	defer r.nesting.Unlock()
+	parent := spec.NetworkOf.Sandbox.Jail
+	info, err := jail.Find(parent)
+	if err != nil {
+		return 0, err
+	}
+	if err := jail.Update(parent, iov.List{}.Int("children.max", int32(info.ChildrenMax+spareChildren))); err != nil {
+		return 0, err
+	}
+	jid, err := jail.Create(c.Name, params)
+	return jid, errors.Join(err, jail.Update(parent, iov.List{}.Int("children.max", int32(info.ChildrenMax))))
+}
+
+// spareChildren is more than the containers that share one's network.
+const spareChildren = 10_000
+
+// release is that of a FreeBSD image's userland, empty when it does not say.
+func release(spec engine.SandboxSpec) string {
+	if spec.Platform.OS == "linux" {
+		return ""
+	}
+	b, err := readInside(spec.Root, "/bin/freebsd-version")
+	if err != nil {
+		return ""
+	}
+	return userland(string(b))
+}
+
+// mount makes everything that is mounted in the root.
+func (r *Runtime) mount(ctx context.Context, spec engine.SandboxSpec, w wish, root string) error {
+	rules, err := rulesOf(spec.Spec, w)
+	if err != nil {
+		return err
+	}
+	set, err := r.rules.Ruleset(ctx, rules)
+	if err != nil {
+		return err
+	}
+	plan, err := planOf(spec, set)
+	if err != nil {
+		return err
+	}
+	journal := r.places.sandbox(spec.ID)
+	if root != spec.Root {
+		if err := os.MkdirAll(root, 0o755); err != nil {
+			return err
+		}
+		if err := mount.Mount(journal, root, mount.Wanted{FS: "nullfs", Source: spec.Root, ReadOnly: true}); err != nil {
+			return err
+		}
+	}
+	for _, m := range plan {
+		target, err := makeTarget(spec.Root, root, m)
+		if err != nil {
+			return fmt.Errorf("mount at %s: %w", m.Target, err)
+		}
+		if err := mount.Mount(journal, target, m); err != nil {
+			return err
+		}
+		if err := mount.Verify(target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeTarget makes what a mount stands on, in the root or in what is mounted there already, and returns its host path. Where
+// the root is seen read-only it is made in the writable one, unless it lies in another mount.
+func makeTarget(writable, root string, m mount.Wanted) (string, error) {
+	isDir := true
+	if m.FS == "nullfs" {
+		info, err := os.Stat(m.Source)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", &engine.Error{Op: "mount", Kind: engine.Invalid, Resource: engine.ResourcePath, ID: m.Source, Reason: engine.ReasonNoSource, Args: []string{m.Source}}
+		}
+		if err != nil {
+			return "", err
+		}
+		isDir = info.IsDir()
+	}
+	at, err := need(root, m.Target, isDir)
+	if errors.Is(err, unix.EROFS) && writable != root {
+		if _, err = need(writable, m.Target, isDir); err == nil {
+			at, err = need(root, m.Target, isDir)
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	return root + at, nil
+}
+
+// need finds a path in a root, without following a link out of it, and makes what is missing.
+func need(root, name string, isDir bool) (string, error) {
+	t, err := fstree.Open(root)
+	if err != nil {
+		return "", err
+	}
+	defer t.Close()
+	find := t.MakeFile
+	if isDir {
+		find = t.MakeAll
+	}
+	p, err := find(name)
+	if err != nil {
+		return "", err
+	}
+	defer p.Close()
+	if p.Path == "/" {
+		return "", nil
+	}
+	return p.Path, nil
+}
+
+// delegate gives datasets to a jail.
+func (r *Runtime) delegate(ctx context.Context, jid int, datasets []string) error {
+	for _, name := range datasets {
+		for _, args := range [][]string{{"set", "jailed=on", name}, {"jail", fmt.Sprint(jid), name}} {
+			if _, err := r.cfg.Run.Run(ctx, runner.Cmd{Argv: append([]string{"/sbin/zfs"}, args...)}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// RemoveSandbox implements lifecycle.Runtime. After an error the record stays, so that Sandboxes still tells of it.
+func (r *Runtime) RemoveSandbox(ctx context.Context, id engine.ContainerID, _ string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+	defer cancel()
+	rec, err := r.places.readRecord(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return failed("remove sandbox of", id, os.RemoveAll(r.places.sandbox(id)))
+	}
+	if err != nil {
+		return failed("remove sandbox of", id, err)
+	}
+	err = errors.Join(removeJail(ctx, rec.Jail), rctl.Clear(rec.Jail), mount.UnmountAll(r.places.sandbox(id)))
+	if err == nil && rec.Mounts {
+		err = mount.Sweep(rec.Root)
+	}
+	if err == nil {
+		err = removeEmptied(r.places, id)
+	}
+	return failed("remove sandbox of", id, err)
+}
+
+// removeEmptied removes the sandbox's directory. The place of a read-only root is removed as a directory that must be empty:
+// were it still mounted, its content would be the container's.
+func removeEmptied(p places, id engine.ContainerID) error {
+	if err := unix.Rmdir(p.readOnlyRoot(id)); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("remove %s: %w", p.readOnlyRoot(id), err)
+	}
+	return os.RemoveAll(p.sandbox(id))
+}
+
+// removeJail removes a jail with its processes and waits a moment until nothing holds it: its root can be unmounted then.
+func removeJail(ctx context.Context, name string) error {
+	info, err := jail.Find(name)
+	if engine.KindOf(err) == engine.NotFound && err != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := jail.Remove(info.JID); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, dyingTimeout)
+	defer cancel()
+	for pause := 200 * time.Microsecond; jail.Exists(info.JID); pause *= 2 {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+// readInside reads a regular file of a root, without following a link out of it.
+func readInside(root, name string) ([]byte, error) {
+	t, err := fstree.Open(root)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	p, err := t.Find(name, true)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	f, err := p.Dir.Open(p.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b := make([]byte, maxScript)
+	n, err := f.Read(b)
+	return b[:n], err
+}
+
+// maxScript bounds how much of freebsd-version is looked at, in bytes.
+const maxScript = 16 << 10
+
+// nested lists the numbers of a jail and of those below it.
+func nested(info jail.Info) ([]int, error) {
+	jids := []int{info.JID}
+	if info.ChildrenCur == 0 {
+		return jids, nil
+	}
+	names, err := jail.Names()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range slices.Sorted(slices.Values(names)) {
+		if !strings.HasPrefix(n, info.Name+".") {
+			continue
+		}
+		if below, err := jail.Find(n); err == nil {
+			jids = append(jids, below.JID)
+		}
+	}
+	return jids, nil
+}
