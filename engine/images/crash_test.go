@@ -3,130 +3,47 @@ package images
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/db"
+	"github.com/xcengine/xc/engine/layers"
+	layercopy "github.com/xcengine/xc/engine/layers/copy"
 	"github.com/xcengine/xc/engine/registry"
-	"github.com/xcengine/xc/imageformat"
 	"github.com/xcengine/xc/imageformat/imagetest"
 )
 
-// fileLayers keeps layers as files, each whole or not there, so that a killed process leaves what a real driver would.
-type fileLayers struct{ dir string }
-
-type fileLayer struct {
-	Parent engine.LayerID
-	Size   int64
-}
-
-func (f fileLayers) path(id engine.LayerID) string {
-	return filepath.Join(f.dir, digest.Digest(id).Encoded())
-}
-func (f fileLayers) Driver() string { return "file" }
-
-func (f fileLayers) Has(_ context.Context, id engine.LayerID) (bool, error) {
-	_, err := os.Stat(f.path(id) + ".json")
-	return err == nil, nil
-}
-
-func (f fileLayers) Apply(_ context.Context, parent engine.LayerID, diffID digest.Digest, diff io.Reader) (engine.LayerID, int64, error) {
-	id := engine.LayerID(imageformat.ChainID(digest.Digest(parent), diffID))
-	if have, _ := f.Has(context.Background(), id); have {
-		return id, 0, nil
-	}
-	tar, err := io.ReadAll(diff)
-	if err != nil {
-		return "", 0, err
-	}
-	if digest.FromBytes(tar) != diffID {
-		return "", 0, fmt.Errorf("wrong diff id")
-	}
-	raw, _ := json.Marshal(fileLayer{parent, int64(len(tar))})
-	if err := os.WriteFile(f.path(id)+".tar", tar, 0o600); err != nil {
-		return "", 0, err
-	}
-	if err := os.WriteFile(f.path(id)+".new", raw, 0o600); err != nil {
-		return "", 0, err
-	}
-	return id, int64(len(tar)), os.Rename(f.path(id)+".new", f.path(id)+".json")
-}
-
-func (f fileLayers) Diff(_ context.Context, id engine.LayerID) (io.ReadCloser, error) {
-	return os.Open(f.path(id) + ".tar")
-}
-
-func (f fileLayers) RootDiff(context.Context, engine.ContainerID) (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(crashDiff)), nil
-}
-
-var crashDiff = imagetest.Tar(imagetest.File("made", strings.Repeat("by the container ", 20_000)))
-
-func (f fileLayers) layer(id engine.LayerID) (fileLayer, error) {
-	var l fileLayer
-	raw, err := os.ReadFile(f.path(id) + ".json")
-	if err == nil {
-		err = json.Unmarshal(raw, &l)
-	}
-	return l, err
-}
-
-func (f fileLayers) Size(_ context.Context, id engine.LayerID) (int64, error) {
-	l, err := f.layer(id)
-	return l.Size, err
-}
-
-func (f fileLayers) List(context.Context) ([]engine.LayerID, error) {
-	files, err := filepath.Glob(filepath.Join(f.dir, "*.json"))
-	var all []engine.LayerID
-	for _, p := range files {
-		all = append(all, engine.LayerID("sha256:"+strings.TrimSuffix(filepath.Base(p), ".json")))
-	}
-	return all, err
-}
-
-func (f fileLayers) Remove(ctx context.Context, id engine.LayerID) error {
-	all, _ := f.List(ctx)
-	for _, other := range all {
-		if l, err := f.layer(other); err == nil && l.Parent == id {
-			return &engine.Error{Kind: engine.Conflict, Reason: engine.ReasonInUse}
-		}
-	}
-	os.Remove(f.path(id) + ".json")
-	return os.Remove(f.path(id) + ".tar")
-}
-
-func (f fileLayers) Describe(context.Context, engine.LayerID) (map[string]string, error) {
-	return nil, nil
-}
-
 // crashWorld is what a process of the crash test works on.
 type crashWorld struct {
-	svc    *Service
-	layers fileLayers
-	close  func()
+	svc        *Service
+	store      *layers.Store
+	containers *memoryContainers
+	close      func()
 }
 
+const crashContainer = engine.ContainerID("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+
 func openCrashWorld(dir string) (*crashWorld, error) {
-	for _, d := range []string{"layers", "blobs"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
-			return nil, err
-		}
+	ctx := context.Background()
+	kept, err := db.Open(ctx, filepath.Join(dir, "xc.db"))
+	if err != nil {
+		return nil, err
 	}
-	store, err := db.Open(context.Background(), filepath.Join(dir, "xc.db"))
+	driver, err := layercopy.Open(ctx, filepath.Join(dir, "layers", "copy"))
+	if err != nil {
+		return nil, err
+	}
+	store, err := layers.New(ctx, layers.Config{Driver: driver, Dir: filepath.Join(dir, "layers")})
 	if err != nil {
 		return nil, err
 	}
@@ -134,13 +51,32 @@ func openCrashWorld(dir string) (*crashWorld, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &crashWorld{layers: fileLayers{filepath.Join(dir, "layers")}, close: func() { store.Close() }}
-	c := engine.Container{ID: engine.ContainerID(strings.Repeat("a", 64)), Name: "web", Platform: amd64, Spec: engine.Spec{Process: engine.ProcessSpec{Cmd: []string{"x"}}}}
+	w := &crashWorld{store: store, containers: &memoryContainers{}, close: func() { store.Close(); kept.Close() }}
 	w.svc, err = New(Config{
-		Dir: filepath.Join(dir, "blobs"), Host: amd64, Store: store, Layers: w.layers, Containers: &memoryContainers{all: []engine.Container{c}},
+		Dir: filepath.Join(dir, "blobs"), Host: amd64, Store: kept, Layers: store.Layers(), Containers: w.containers,
 		Events: &memoryEvents{}, Registry: client, RetryTick: time.Millisecond,
 	})
 	return w, err
+}
+
+// container makes a container of an image whose root has a file more.
+func (w *crashWorld) container(ref string) error {
+	ctx := context.Background()
+	img, err := w.svc.Lookup(ctx, ref, nil)
+	if err != nil {
+		return err
+	}
+	if err := w.store.Roots().Create(ctx, crashContainer, img.Top, nil); err != nil {
+		return err
+	}
+	root, err := w.store.Roots().Mount(ctx, crashContainer)
+	if err != nil {
+		return err
+	}
+	w.containers.all = []engine.Container{{
+		ID: crashContainer, Name: "web", Image: img.ID, Platform: amd64, Spec: engine.Spec{Process: engine.ProcessSpec{Cmd: []string{"x"}}},
+	}}
+	return os.WriteFile(filepath.Join(root, "made"), []byte(noiseText(300_000)), 0o600)
 }
 
 // act does one thing of the crash test.
@@ -159,23 +95,16 @@ func (w *crashWorld) act(what, ref, tar string) error {
 		defer f.Close()
 		return w.svc.Load(ctx, f, nil, nil)
 	case "commit":
-		w.svc.containers.(*memoryContainers).all[0].Image = w.mustLookup(ref)
+		if err := w.container(ref); err != nil {
+			return err
+		}
 		_, err := w.svc.Commit(ctx, engine.CommitRequest{Container: "web", Ref: "committed:1"})
-		w.svc.containers.(*memoryContainers).all[0].Image = ""
 		return err
 	case "prune":
 		_, _, err := w.svc.Prune(ctx, engine.PruneQuery{All: true})
 		return err
 	}
 	return fmt.Errorf("no %q", what)
-}
-
-func (w *crashWorld) mustLookup(ref string) engine.ImageID {
-	img, err := w.svc.Lookup(context.Background(), ref, nil)
-	if err != nil {
-		panic(err)
-	}
-	return img.ID
 }
 
 // TestMain runs the process that is killed when it is asked to.
@@ -248,6 +177,10 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				t.Fatalf("in the end: %v", err)
 			}
 			w.check(t)
+			w.containers.all = nil
+			if err := w.store.Roots().Remove(t.Context(), crashContainer); err != nil {
+				t.Fatal(err)
+			}
 			if err := w.act("prune", "", ""); err != nil {
 				t.Fatal(err)
 			}
@@ -264,7 +197,7 @@ func (w *crashWorld) check(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, img := range list {
-		if have, _ := w.layers.Has(t.Context(), img.Top); !have {
+		if have, _ := w.store.Layers().Has(t.Context(), img.Top); !have {
 			t.Errorf("image %v is visible and its layers are not there", img.Tags)
 		}
 		if err := w.svc.Save(t.Context(), []string{string(img.ID)}, nil, io.Discard); err != nil {
@@ -276,18 +209,17 @@ func (w *crashWorld) check(t *testing.T) {
 func (w *crashWorld) empty(t *testing.T, dir string) {
 	t.Helper()
 	var left []string
-	for _, d := range []string{"layers", "blobs"} {
-		filepath.Walk(filepath.Join(dir, d), func(path string, info os.FileInfo, err error) error {
-			// A layer's tar without its record is the driver's to sweep.
-			if err == nil && info.Mode().IsRegular() && !(d == "layers" && !strings.HasSuffix(path, ".json")) {
-				left = append(left, path)
-			}
-			return err
-		})
+	filepath.Walk(filepath.Join(dir, "blobs"), func(path string, info os.FileInfo, err error) error {
+		if err == nil && info.Mode().IsRegular() {
+			left = append(left, path)
+		}
+		return err
+	})
+	if len(left) > 0 {
+		t.Errorf("left after a prune: %v", left)
 	}
-	slices.Sort(left)
-	if diff := cmp.Diff([]string(nil), left); diff != "" {
-		t.Errorf("left after a prune: %s", diff)
+	if all, err := w.store.Layers().List(t.Context()); len(all) > 0 || err != nil {
+		t.Errorf("layers are left: %v, %v", all, err)
 	}
 	state, err := w.svc.cfg.Store.ImageState(t.Context())
 	if err != nil || len(state.Images)+len(state.Names)+len(state.Blobs) != 0 {
