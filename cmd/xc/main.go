@@ -99,8 +99,12 @@ func infoCommand(socket *string) *cobra.Command {
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			for _, row := range [][2]any{
-				{"version", i.Version}, {"state directory", i.StateDir}, {"storage driver", i.StorageDriver}, {"runtime", i.Runtime},
-				{"system", i.OSType + "/" + i.Architecture + ", kernel " + i.Kernel}, {"firewall", i.Firewall},
+				{"version", i.Version},
+				{"state directory", i.StateDir},
+				{"storage driver", i.StorageDriver},
+				{"runtime", i.Runtime},
+				{"system", i.OSType + "/" + i.Architecture + ", kernel " + i.Kernel},
+				{"firewall", i.Firewall},
 				{"containers", fmt.Sprintf("%d running, %d paused, %d stopped", i.Containers["running"], i.Containers["paused"], i.Containers["stopped"])},
 				{"images", i.Images},
 			} {

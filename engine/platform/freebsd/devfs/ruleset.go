@@ -31,8 +31,12 @@ const (
 // Base are the rules of an ordinary container: the basic nodes, terminals, and shm for Linux programs.
 func Base() []Rule {
 	return []Rule{
-		{Include: hideAll}, {Include: basic}, {Include: login},
-		{Path: "fd"}, {Path: "fd/*"}, {Path: "shm", Mode: 0o1777},
+		{Include: hideAll},
+		{Include: basic},
+		{Include: login},
+		{Path: "fd"},
+		{Path: "fd/*"},
+		{Path: "shm", Mode: 0o1777},
 	}
 }
 

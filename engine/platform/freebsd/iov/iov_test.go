@@ -16,7 +16,8 @@ func TestFlatten(t *testing.T) {
 		[]byte("persist\x00"), nil,
 		[]byte("name\x00"), []byte("xc-0a1b\x00"),
 		[]byte("children.max\x00"), three,
-		[]byte("ip4.addr\x00"), {10, 0, 0, 1, 10, 0, 0, 2},
+		[]byte("ip4.addr\x00"),
+		{10, 0, 0, 1, 10, 0, 0, 2},
 		[]byte("errmsg\x00"), make([]byte, 8),
 	}
 	got := l.Flatten()
