@@ -79,7 +79,7 @@ func (s *Service) admit(req engine.NetworkRequest) error {
 
 func admitDriver(req engine.NetworkRequest) error {
 	if req.IPAMDriver != "" && req.IPAMDriver != "default" {
-		return invalid(req.Name, fmt.Errorf("invalid ipam driver: %q", req.IPAMDriver))
+		return unknownDriver(req.Name, req.IPAMDriver)
 	}
 	switch req.Driver {
 	case "", driverBridge, driverXC:
@@ -90,7 +90,11 @@ func admitDriver(req engine.NetworkRequest) error {
 	if req.ConfigOnly {
 		return nil
 	}
-	return &engine.Error{Op: "create", Kind: engine.NotFound, Resource: engine.ResourceNetwork, ID: req.Name, Reason: engine.ReasonDriverUnknown, Args: []string{req.Driver}}
+	return unknownDriver(req.Name, req.Driver)
+}
+
+func unknownDriver(name, driver string) error {
+	return &engine.Error{Op: "create", Kind: engine.NotFound, Resource: engine.ResourceNetwork, ID: name, Reason: engine.ReasonDriverUnknown, Args: []string{driver}}
 }
 
 // record is the network that the request asks for, with everything chosen.
@@ -142,16 +146,17 @@ func enable(r *engine.Network, req engine.NetworkRequest) error {
 		option string
 		to     *bool
 	}{{req.EnableIPv4, optEnable4, &r.EnableIPv4}, {req.EnableIPv6, optEnable6, &r.EnableIPv6}} {
-		if v.asked != nil {
+		text, given := r.Options[v.option]
+		on, err := strconv.ParseBool(text)
+		switch {
+		case v.asked != nil:
 			*v.to = *v.asked
-			delete(r.Options, v.option)
-			continue
-		}
-		if text, ok := r.Options[v.option]; ok {
-			on, err := strconv.ParseBool(text)
-			if err != nil {
-				return invalid(r.Name, fmt.Errorf("driver-opt %q is not a valid bool", v.option))
+			if given && (err != nil || on != *v.asked) {
+				delete(r.Options, v.option) // it would be shown and not hold
 			}
+		case given && err != nil:
+			return invalid(r.Name, fmt.Errorf("driver-opt %q is not a valid bool", v.option))
+		case given:
 			*v.to = on
 		}
 	}
@@ -233,23 +238,31 @@ func (s *Service) completePools(ctx context.Context, r *engine.Network, pools []
 	}
 	out := slices.Clone(pools)
 	for i := range out {
-		p := &out[i]
-		if err := s.overlaps(p.Subnet); err != nil {
+		if err := s.completePool(r, &out[i], noGateway || r.Driver == driverXC); err != nil {
 			return nil, err
 		}
-		addrs, err := reserved(*p, netip.Addr{})
-		if err != nil {
-			return nil, invalid(r.Name, err)
-		}
-		if p.Gateway.IsValid() || noGateway || r.Driver == driverXC {
-			continue
-		}
+	}
+	return out, nil
+}
+
+func (s *Service) completePool(r *engine.Network, p *engine.Pool, noGateway bool) error {
+	if err := s.overlaps(p.Subnet); err != nil {
+		return err
+	}
+	addrs, err := reserved(*p, netip.Addr{})
+	if err != nil {
+		return &engine.Error{Op: "create", Resource: engine.ResourceNetwork, ID: r.Name, Err: err}
+	}
+	if !p.Gateway.IsValid() && !noGateway {
 		if p.Gateway, err = addrs.First(); err != nil {
-			return nil, &engine.Error{Op: "create", Kind: engine.Unavailable, Resource: engine.ResourceNetwork, ID: r.Name, Reason: engine.ReasonNoAddress, Args: []string{p.Subnet.String()}}
+			return &engine.Error{Op: "create", Kind: engine.Unavailable, Resource: engine.ResourceNetwork, ID: r.Name, Reason: engine.ReasonNoAddress, Args: []string{p.Subnet.String()}}
 		}
 		p.GatewayAuto = true
 	}
-	return out, nil
+	if err := special6(*p); err != nil {
+		return invalid(r.Name, err)
+	}
+	return nil
 }
 
 // choose finds a subnet that neither the host nor another network uses.

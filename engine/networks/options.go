@@ -1,6 +1,7 @@
 package networks
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -70,6 +71,9 @@ func parseOptions(driver string, opts map[string]string) (options, error) {
 			return options{}, invalid("", fmt.Errorf("failed to parse %s value: %s (%w)", key, value, err))
 		}
 	}
+	if o.mtu < 0 {
+		return options{}, invalid("", fmt.Errorf("invalid MTU number: %d", o.mtu))
+	}
 	return o, nil
 }
 
@@ -119,10 +123,13 @@ func boolean(to *bool) func(string) error {
 }
 
 func address(to *netip.Addr) func(string) error {
-	return func(s string) (err error) {
-		*to, err = netip.ParseAddr(s)
-		*to = to.Unmap()
-		return err
+	return func(s string) error {
+		a, err := netip.ParseAddr(s)
+		if err != nil {
+			return errors.New("nil ip") // as dockerd has it
+		}
+		*to = a.Unmap()
+		return nil
 	}
 }
 
@@ -140,9 +147,6 @@ func gatewayMode(to *engine.GatewayMode) func(string) error {
 func mtu(to *int) func(string) error {
 	return func(s string) (err error) {
 		*to, err = strconv.Atoi(s)
-		if err == nil && (*to < 0 || *to > 65535) {
-			err = fmt.Errorf("invalid MTU number: %s", s)
-		}
 		return err
 	}
 }

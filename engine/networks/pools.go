@@ -31,13 +31,8 @@ func poolErrors(p engine.Pool) []error {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	family := familyName(p.Subnet.Addr())
-	switch {
-	case p.Subnet != p.Subnet.Masked():
+	if p.Subnet != p.Subnet.Masked() {
 		wrong("invalid subnet %s: it should be %s", p.Subnet, p.Subnet.Masked())
-	case p.Subnet.Addr().IsMulticast():
-		wrong("multicast subnet '%s' is not allowed", p.Subnet)
-	case p.Subnet.Addr().Is6() && p.Subnet != linkLocal6 && p.Subnet.Overlaps(linkLocal6):
-		wrong("'%s' clashes with the Link-Local prefix 'fe80::/64'", p.Subnet)
 	}
 	if p.Range.IsValid() {
 		errs = append(errs, rangeErrors(p, family)...)
@@ -57,6 +52,22 @@ func poolErrors(p engine.Pool) []error {
 		within("auxiliary address "+name, p.Aux[name])
 	}
 	return errs
+}
+
+// special6 refuses subnets of IPv6 that no network can have. dockerd names them by the gateway.
+func special6(p engine.Pool) error {
+	named := p.Subnet
+	if p.Gateway.IsValid() {
+		named = netip.PrefixFrom(p.Gateway, p.Subnet.Bits())
+	}
+	switch {
+	case !p.Subnet.Addr().Is6():
+	case p.Subnet.Addr().IsMulticast():
+		return fmt.Errorf("multicast subnet '%s' is not allowed", named)
+	case p.Subnet != linkLocal6 && p.Subnet.Overlaps(linkLocal6):
+		return fmt.Errorf("'%s' clashes with the Link-Local prefix 'fe80::/64'", named)
+	}
+	return nil
 }
 
 func rangeErrors(p engine.Pool, family string) []error {

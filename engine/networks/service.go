@@ -2,10 +2,11 @@ package networks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/xcengine/xc/engine"
@@ -183,17 +184,15 @@ func newNetwork(r engine.Network, last map[netip.Prefix]netip.Addr) (*network, e
 	return n, nil
 }
 
-// reserved is a pool's addresses with those taken that no container may have.
+// reserved is a pool's addresses with those taken that no container may have. The errors are dockerd's.
 func reserved(p engine.Pool, last netip.Addr) (*ipam.Pool, error) {
 	addrs := ipam.New(p.Subnet, p.Range, last)
-	if p.Gateway.IsValid() {
-		if err := addrs.Take(p.Gateway); err != nil && !errors.Is(err, ipam.ErrOutside) {
-			return nil, fmt.Errorf("gateway %s: %w", p.Gateway, err)
-		}
+	if p.Gateway.IsValid() && addrs.Take(p.Gateway) != nil {
+		return nil, fmt.Errorf("failed to allocate gateway (%s): %w", p.Gateway, sentence("Address already in use"))
 	}
-	for name, a := range p.Aux {
-		if err := addrs.Take(a); err != nil && !(errors.Is(err, ipam.ErrTaken) && a == p.Gateway) {
-			return nil, fmt.Errorf("auxiliary address %s (%s): %w", name, a, err)
+	for _, name := range slices.Sorted(maps.Keys(p.Aux)) {
+		if a := p.Aux[name]; addrs.Take(a) != nil {
+			return nil, fmt.Errorf("failed to allocate secondary ip address (%s:%s): %w", name, a, sentence("Address already in use"))
 		}
 	}
 	return addrs, nil

@@ -254,7 +254,7 @@ func TestRefusals(t *testing.T) {
 		{"taken", engine.NetworkRequest{Name: "taken"}, engine.Conflict, engine.ReasonNameTaken, ""},
 		{"host driver", engine.NetworkRequest{Name: "x", Driver: "host"}, engine.Forbidden, engine.ReasonPredefined, "host"},
 		{"unknown driver", engine.NetworkRequest{Name: "x", Driver: "macvlan"}, engine.NotFound, engine.ReasonDriverUnknown, "macvlan"},
-		{"unknown ipam", engine.NetworkRequest{Name: "x", IPAMDriver: "other"}, engine.Invalid, "", `invalid ipam driver: "other"`},
+		{"unknown ipam", engine.NetworkRequest{Name: "x", IPAMDriver: "other"}, engine.NotFound, engine.ReasonDriverUnknown, "other"},
 		{"overlap", engine.NetworkRequest{Name: "x", Pools: []engine.Pool{pool("10.9.0.128/25")}}, engine.Forbidden, engine.ReasonOverlap, "10.9.0.128/25, 10.9.0.0/24"},
 		{"two subnets", engine.NetworkRequest{Name: "x", Pools: []engine.Pool{pool("10.1.0.0/24"), pool("10.2.0.0/24")}}, engine.Forbidden, "", "bridge driver doesn't support multiple subnets"},
 		{"host bits", engine.NetworkRequest{Name: "x", Pools: []engine.Pool{pool("10.1.0.7/24")}}, engine.Invalid, "", "invalid network config:\ninvalid subnet 10.1.0.7/24: it should be 10.1.0.0/24"},
@@ -271,6 +271,10 @@ func TestRefusals(t *testing.T) {
 				"* invalid auxiliary address a: parent subnet 10.1.0.0/24 doesn't contain this address",
 		},
 		{"gateway outside", engine.NetworkRequest{Name: "x", Pools: []engine.Pool{pool("10.1.0.0/24", func(p *engine.Pool) { p.Gateway = netip.MustParseAddr("10.2.0.1") })}}, engine.Invalid, "", "invalid network config:\ninvalid gateway 10.2.0.1: parent subnet 10.1.0.0/24 doesn't contain this address"},
+		{"gateway is the network", engine.NetworkRequest{Name: "x", Pools: []engine.Pool{pool("10.1.0.0/24", func(p *engine.Pool) { p.Gateway = netip.MustParseAddr("10.1.0.0") })}}, engine.Internal, "", "failed to allocate gateway (10.1.0.0): Address already in use"},
+		{"gateway twice", engine.NetworkRequest{Name: "x", Pools: []engine.Pool{pool("10.1.0.0/24", func(p *engine.Pool) {
+			p.Gateway, p.Aux = netip.MustParseAddr("10.1.0.1"), map[string]netip.Addr{"a": netip.MustParseAddr("10.1.0.1")}
+		})}}, engine.Internal, "", "failed to allocate secondary ip address (a:10.1.0.1): Address already in use"},
 		{"neither version", engine.NetworkRequest{Name: "x", EnableIPv4: no()}, engine.Invalid, "", "IPv4 or IPv6 must be enabled"},
 		{"bad bool", engine.NetworkRequest{Name: "x", Options: map[string]string{"com.docker.network.bridge.enable_icc": "perhaps"}}, engine.Invalid, "", "failed to parse com.docker.network.bridge.enable_icc value: perhaps ("},
 		{"bad version option", engine.NetworkRequest{Name: "x", Options: map[string]string{"com.docker.network.enable_ipv6": "perhaps"}}, engine.Invalid, "", `driver-opt "com.docker.network.enable_ipv6" is not a valid bool`},
@@ -281,7 +285,7 @@ func TestRefusals(t *testing.T) {
 		{"same bridge", engine.NetworkRequest{Name: "x", Options: map[string]string{"com.docker.network.bridge.name": "br9"}}, engine.Forbidden, "", "networks have same bridge name"},
 		{"no configuration", engine.NetworkRequest{Name: "x", ConfigFrom: "nosuch"}, engine.NotFound, "", `configuration network "nosuch" does not exist`},
 		{"ingress", engine.NetworkRequest{Name: "x", Ingress: true}, engine.Forbidden, "", "Ingress network can only be global scope network"},
-		{"ipv6 link local", engine.NetworkRequest{Name: "x", EnableIPv6: yes(), Pools: []engine.Pool{pool("fe80::/80")}}, engine.Invalid, "", "clashes with the Link-Local prefix 'fe80::/64'"},
+		{"ipv6 link local", engine.NetworkRequest{Name: "x", EnableIPv6: yes(), Pools: []engine.Pool{pool("fe80::/80")}}, engine.Invalid, "", "'fe80::1/80' clashes with the Link-Local prefix 'fe80::/64'"},
 		{"xc without interface", engine.NetworkRequest{Name: "x", Driver: "xc", Pools: []engine.Pool{pool("10.1.0.0/24")}}, engine.Invalid, "", "needs an interface"},
 		{"xc without subnet", engine.NetworkRequest{Name: "x", Driver: "xc", Options: map[string]string{"alias": "em0"}}, engine.Invalid, "", "needs a subnet"},
 		{"xc without the interface", engine.NetworkRequest{Name: "x", Driver: "xc", Options: map[string]string{"alias": "em0"}, Pools: []engine.Pool{pool("10.1.0.0/24")}}, engine.NotFound, "", "interface em0"},
