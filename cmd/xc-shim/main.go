@@ -2,7 +2,8 @@
 //
 //	xc-shim DIR
 //
-// Under the name of a program that runs inside containers (docker-init) it is that program.
+// Its program is also what it starts inside of containers: docker-init on Linux, the second stage of a process in a jail on
+// FreeBSD (engine/platform/shimlaunch).
 //
 // DIR is the container's directory. Descriptor 3 is the connection to xcd, the listeners of published ports follow. SIGTERM
 // is passed on to the container's main process.
@@ -31,9 +32,7 @@ const (
 )
 
 func main() {
-	if other := shimlaunch.Role(os.Args[0]); other != nil {
-		os.Exit(other(os.Args[1:], os.Stdout, os.Stderr))
-	}
+	shimlaunch.Other(os.Args)
 	if err := run(context.Background(), os.Args[1:], os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "xc-shim:", err)
 		os.Exit(1)

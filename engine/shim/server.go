@@ -101,28 +101,40 @@ func Serve(ctx context.Context, c ServerConfig) error {
 	return s.close()
 }
 
-// open takes the container's directory and what was inherited.
+// open takes what was inherited and the container's directory. After an error nothing of the shim is left there.
 func (s *server) open() (*net.UnixConn, error) {
-	err := errors.Join(inherit.Stop(), os.Chdir(s.Dir))
-	if err != nil {
+	if err := errors.Join(inherit.Stop(), os.Chdir(s.Dir)); err != nil {
 		return nil, err
+	}
+	first, err := unixsock.Conn(os.NewFile(clientFD, "client"))
+	if err != nil {
+		return nil, fmt.Errorf("inherited connection: %w", err)
 	}
 	if s.lock, err = pidlock.Acquire(lockName); err != nil {
 		return nil, err
 	}
+	if err := s.listen(); err != nil {
+		return nil, errors.Join(err, s.lock.Release())
+	}
+	return first, nil
+}
+
+func (s *server) listen() error {
 	for _, name := range []string{exitName, exitTemp, sockName} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, err
+			return err
 		}
 	}
 	// The name is relative, since the directory's may be longer than an address holds.
-	if s.l, err = net.ListenUnix("unix", &net.UnixAddr{Name: sockName, Net: "unix"}); err != nil {
-		return nil, err
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: sockName, Net: "unix"})
+	if err != nil {
+		return err
 	}
 	if err := os.Chmod(sockName, 0o600); err != nil {
-		return nil, err
+		return errors.Join(err, l.Close())
 	}
-	return unixsock.Conn(os.NewFile(clientFD, "client"))
+	s.l = l
+	return nil
 }
 
 // serveFirst serves the connection that brings the Supervision. Others are answered only after it was taken.

@@ -51,9 +51,13 @@ func writePid(f *os.File) error {
 	return err
 }
 
-// Release drops the lock and removes its file.
+// Release drops the lock and removes its file, which may be gone with its directory.
 func (l *Lock) Release() error {
-	return errors.Join(os.Remove(l.f.Name()), l.f.Close())
+	err := os.Remove(l.f.Name())
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, l.f.Close())
 }
 
 // Holder returns the pid of the process that holds the lock at path, 0 if none does.

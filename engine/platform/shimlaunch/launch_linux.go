@@ -1,7 +1,7 @@
 package shimlaunch
 
 import (
-	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/xcengine/xc/engine/platform/linux/oci/initproc"
@@ -13,10 +13,10 @@ import (
 // New returns the launcher of processes in OCI containers.
 func New(r *reaper.Reaper) shim.Launcher { return launch.New(r) }
 
-// Role returns what the program is under another name: docker-init, the first process of containers that asked for one.
-func Role(argv0 string) func(args []string, stdout, stderr io.Writer) int {
-	if filepath.Base(argv0) == initproc.Name {
-		return initproc.Main
+// Other is what the shim's program does beside being a shim. When args, the whole command line, ask for that, it does not
+// return. Here it is a container's first process, under the name of docker-init.
+func Other(args []string) {
+	if len(args) > 0 && filepath.Base(args[0]) == initproc.Name {
+		os.Exit(initproc.Main(args[1:], os.Stdout, os.Stderr))
 	}
-	return nil
 }
