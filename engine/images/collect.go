@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"slices"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -144,15 +146,20 @@ func (s *Service) recordedBlobs() []digest.Digest {
 	return all
 }
 
-// Collect removes everything that nothing needs: layers, blobs and documents of no image, and downloads that were given
-// up. It is for the daemon's start, when a killed one may have left something, and part of every prune. It returns the
-// bytes of the files that it removed.
-func (s *Service) Collect(ctx context.Context) (int64, error) {
-	freed, err := s.collectBlobs(ctx)
+// patience is how long the part of a blob that came is kept for the next pull.
+const patience = 7 * 24 * time.Hour
+
+// Collect removes everything that nothing needs: layers, blobs and documents of no image, and unfinished downloads that
+// nobody has gone on with for a week. It is for the daemon's start, when a killed one may have left something; Prune does
+// the same and takes younger downloads too. It returns the bytes of the files that it removed.
+func (s *Service) Collect(ctx context.Context) (int64, error) { return s.collect(ctx, patience) }
+
+func (s *Service) collect(ctx context.Context, unfinished time.Duration) (int64, error) {
+	freed, err := s.collectBlobs(ctx, unfinished)
 	return freed, errors.Join(err, s.collectLayers(ctx))
 }
 
-func (s *Service) collectBlobs(ctx context.Context) (int64, error) {
+func (s *Service) collectBlobs(ctx context.Context, patience time.Duration) (int64, error) {
 	whole, unfinished, err := s.blobs.list()
 	if err != nil {
 		return 0, err
@@ -167,19 +174,26 @@ func (s *Service) collectBlobs(ctx context.Context) (int64, error) {
 		}
 	}
 	for _, d := range unfinished {
-		if s.transfers.busy(d) {
-			continue
-		}
-		_, err := s.holds.remove(blobKey(d), func() error {
-			n, err := s.blobs.remove(s.blobs.ingest(d))
-			freed += n
-			return err
-		})
+		n, err := s.removeUnfinished(d, patience)
+		freed += n
 		if err != nil {
 			return freed, err
 		}
 	}
 	return freed, nil
+}
+
+func (s *Service) removeUnfinished(d digest.Digest, patience time.Duration) (freed int64, err error) {
+	path := s.blobs.ingest(d)
+	info, err := os.Stat(path)
+	if err != nil || s.transfers.busy(d) || time.Since(info.ModTime()) < patience {
+		return 0, nil
+	}
+	_, err = s.holds.remove(blobKey(d), func() error {
+		freed, err = s.blobs.remove(path)
+		return err
+	})
+	return freed, err
 }
 
 // collectLayers removes layers of no image. The list has no order, and a layer can go only after those above it: it is

@@ -74,6 +74,12 @@ func (d *download) run(ctx context.Context, turn *ticket) {
 		err = d.keep()
 	}
 	if err != nil {
+		if !retryable(err) && ctx.Err() == nil {
+			// What came is wrong, or will not be asked for again: it is of no use to the next pull.
+			if _, rerr := d.blobs.remove(d.blobs.ingest(d.desc.Digest)); rerr != nil {
+				d.log.Warn("a useless download stays on disk", "blob", d.desc.Digest, "error", rerr)
+			}
+		}
 		d.set(err)
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/xcengine/xc/engine"
@@ -378,4 +379,62 @@ func TestOracleRefusals(t *testing.T) {
 	same(digest.Digest(id).Encoded()[:12], false)
 	same("xc-oracle/second:1", false)
 	same("xc-oracle/busy:1", true)
+}
+
+func TestOracleHistoryAndSizes(t *testing.T) {
+	o := newOracle(t)
+	w := newRealWorld(t)
+	o.importRoot("xc-oracle/base:1", `CMD ["/x", "y z"]`, "ENV A=1")
+	c := o.run("create", "-l", "own=1", "-e", "B=2", "xc-oracle/base:1", "run", "this")
+	defer o.run("rm", c)
+	file := filepath.Join(t.TempDir(), "file")
+	writeFile(t, file, strings.Repeat("x", 12345))
+	o.run("cp", file, c+":/srv/file")
+	o.run("commit", "-a", "ada", "-m", "why", "-c", "ENV C=3", "-c", "EXPOSE 80", c, "xc-oracle/child:1")
+	w.load(o.save("xc-oracle/base:1", "xc-oracle/child:1"))
+	theirs, ours := o.inspect("xc-oracle/child:1"), w.inspect("xc-oracle/child:1")
+	if string(ours.ID) != theirs.ID || ours.Size != theirs.Size || ours.Author != "ada" || ours.Comment != "why" {
+		t.Errorf("size %d there, %d here; %+v", theirs.Size, ours.Size, ours)
+	}
+	var got []string
+	for _, h := range must(w.svc.History(t.Context(), "xc-oracle/child:1", nil)) {
+		id := string(h.ID)
+		if id == "" {
+			id = "<missing>"
+		}
+		got = append(got, fmt.Sprintf("%s|%s|%s|%d", id, h.CreatedBy, h.Comment, h.Size))
+	}
+	want := strings.Split(o.run("history", "--no-trunc", "--human=false", "--format", "{{.ID}}|{{.CreatedBy}}|{{.Comment}}|{{.Size}}", "xc-oracle/child:1"), "\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("history (-dockerd +xc): %s", diff)
+	}
+
+	// The same commit made here has the same configuration.
+	base := w.inspect("xc-oracle/base:1")
+	mine := engine.Container{
+		ID: engine.ContainerID(engine.NewID()), Name: "web", Image: base.ID, Platform: base.Platform,
+		Spec: engine.Spec{Process: engine.ProcessSpec{Cmd: []string{"run", "this"}, Env: []string{"B=2", "A=1"}}, Labels: map[string]string{"own": "1"}},
+	}
+	if err := w.store.Roots().Create(t.Context(), mine.ID, base.Top, nil); err != nil {
+		t.Fatal(err)
+	}
+	root := must(w.store.Roots().Mount(t.Context(), mine.ID))
+	writeFile(t, filepath.Join(root, "srv", "file"), strings.Repeat("x", 12345))
+	w.containers.all = []engine.Container{mine}
+	if _, err := w.svc.Commit(t.Context(), engine.CommitRequest{
+		Container: "web", Ref: "mine:1", Author: "ada", Comment: "why", Changes: []string{"ENV C=3", "EXPOSE 80"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	made, loaded := w.inspect("mine:1"), w.inspect("xc-oracle/child:1")
+	if diff := cmp.Diff(loaded.Config, made.Config, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("config (-dockerd +xc): %s", diff)
+	}
+	if made.Size != loaded.Size {
+		t.Errorf("size %d there, %d here", loaded.Size, made.Size)
+	}
+	h := must(w.svc.History(t.Context(), "mine:1", nil))
+	if h[0].CreatedBy != "run this" || h[0].Comment != "why" || h[0].Size != 12345 {
+		t.Errorf("%+v", h[0])
+	}
 }

@@ -36,7 +36,7 @@ func (s *Service) Prune(ctx context.Context, q engine.PruneQuery) ([]engine.Imag
 			freed += r.reclaimed
 		}
 	}
-	if _, err := s.Collect(ctx); err != nil {
+	if _, err := s.collect(ctx, 0); err != nil {
 		s.log.Warn("not everything that nothing needs could be removed", "error", err)
 	}
 	s.cfg.Events.Publish(engine.Event{

@@ -297,9 +297,12 @@ func TestPullGoesOnWhereTheLastOneStopped(t *testing.T) {
 	if _, err := w.svc.Lookup(t.Context(), "x", nil); engine.KindOf(err) != engine.NotFound {
 		t.Errorf("the image is visible: %v", err)
 	}
-	// The daemon dies; the next one takes up what came.
+	// The daemon dies; the next one cleans up and keeps what came.
 	w.svc.Close()
 	w.open()
+	if _, err := w.svc.Collect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	ranges := make(chan string, 10)
 	w.between(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
