@@ -31,3 +31,17 @@ func leftovers(t *testing.T, dir, owner string) []string {
 	}
 	return left
 }
+
+// rules lists the redirections in the anchor that all daemons fill.
+func rules(t *testing.T, _ string) []string {
+	t.Helper()
+	out, err := output("pfctl", "-a", "xc-rdr", "-s", "nat")
+	if err != nil {
+		return nil // pf is off
+	}
+	var found []string
+	for line := range strings.Lines(out) {
+		found = append(found, "pf "+strings.TrimSpace(line))
+	}
+	return found
+}

@@ -60,14 +60,33 @@ func controlGroups(t *testing.T, owner string) []string {
 		if err != nil {
 			return nil //nolint:nilerr // a group that went while we looked
 		}
-		if d.IsDir() && strings.Contains(d.Name(), owner) {
+		if d.IsDir() && strings.Contains(path, owner) {
 			found = append(found, "control group "+path)
-			return filepath.SkipDir
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	return found
+}
+
+// rules lists the packet filter's rules of a daemon.
+func rules(t *testing.T, owner string) []string {
+	t.Helper()
+	out, err := output("nft", "list", "ruleset")
+	if err != nil {
+		return nil
+	}
+	var found []string
+	ours := false
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "table ") {
+			ours = strings.Contains(line, owner)
+		}
+		if ours {
+			found = append(found, "nft "+strings.TrimSpace(line))
+		}
 	}
 	return found
 }
