@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -24,11 +25,14 @@ func (s *Service) Pull(ctx context.Context, req engine.PullRequest, report engin
 	remote := engine.Remote{Repository: named.Name(), Auth: req.Auth}
 	if !req.All || !reference.IsNameOnly(named) {
 		named = nameKey(named)
-		changed, err := s.pullOne(ctx, named, remote, req.Platform, rep)
+		changed, warning, err := s.pullOne(ctx, named, remote, req.Platform, rep)
 		if err != nil {
 			return wrap("pull", req.Ref, err)
 		}
 		s.pulled(named, changed, rep)
+		if warning != "" {
+			rep.say("", "WARNING: "+warning)
+		}
 		return nil
 	}
 	tags, err := s.cfg.Registry.Tags(ctx, remote)
@@ -41,7 +45,7 @@ func (s *Service) Pull(ctx context.Context, req engine.PullRequest, report engin
 		if err != nil {
 			return wrap("pull", req.Ref, imageError("pull", engine.Invalid, req.Ref, err))
 		}
-		one, err := s.pullOne(ctx, tagged, remote, req.Platform, rep)
+		one, _, err := s.pullOne(ctx, tagged, remote, req.Platform, rep)
 		if err != nil {
 			return wrap("pull", req.Ref, err)
 		}
@@ -65,30 +69,30 @@ func (s *Service) pulled(named reference.Named, changed bool, rep *reporter) {
 	s.publish("pull", reference.FamiliarString(named), reference.FamiliarName(named), e)
 }
 
-// pullOne fetches one tag or digest and reports whether the name now means another image.
-func (s *Service) pullOne(ctx context.Context, named reference.Named, remote engine.Remote, platform *engine.Platform, rep *reporter) (bool, error) {
+// pullOne fetches one tag or digest and reports whether the name now means another image. The warning, if there is one, is
+// for a user who asked for a platform and got the only one that there is.
+func (s *Service) pullOne(ctx context.Context, named reference.Named, remote engine.Remote, platform *engine.Platform, rep *reporter) (changed bool, warning string, err error) {
 	f := fetcher{s: s, remote: remote, want: s.wanted(platform), wish: platform}
 	img, err := f.resolve(ctx, remoteRef(named))
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
 	rep.say(remoteRefShown(named), "Pulling from "+reference.Path(named))
 	held := s.holds.lease()
 	defer held.end()
 	sizes, err := s.pullLayers(ctx, img, remote, held, rep)
 	if err != nil {
-		return false, err
+		return false, "", err
 	}
-	if platform != nil && rank(f.want, enginePlatform(img.image.Platform)) < 0 {
-		rep.say("", "WARNING: image with reference "+reference.FamiliarString(named)+" was found but its platform ("+
-			imageformat.FormatPlatform(img.image.Platform)+") does not match the specified platform ("+imageformat.FormatPlatform(f.want[0])+")")
-	}
-	changed, err := s.keep(ctx, img, named, remote, sizes, held)
-	if err != nil {
-		return false, err
+	if changed, err = s.keep(ctx, img, named, remote, sizes, held); err != nil {
+		return false, "", err
 	}
 	rep.say("", "Digest: "+img.top.String())
-	return changed, nil
+	if platform != nil && rank(f.want, enginePlatform(img.image.Platform)) < 0 {
+		warning = fmt.Sprintf("image with reference %s was found but its platform (%s) does not match the specified platform (%s)",
+			reference.FamiliarString(named), imageformat.FormatPlatform(img.image.Platform), imageformat.FormatPlatform(f.want[0]))
+	}
+	return changed, warning, nil
 }
 
 // remoteRefShown is what Docker puts before "Pulling from": a tag, or the whole reference with its digest.
@@ -107,6 +111,8 @@ func (s *Service) pullLayers(ctx context.Context, img found, remote engine.Remot
 			return nil, err
 		}
 	}
+	// Of an image that is here whole Docker names no layers.
+	_, known := s.index.get(engine.ImageID(img.manifest.Config.Digest))
 	jobs := make([]*job, len(chain))
 	defer func() {
 		for _, j := range slices.Backward(jobs) {
@@ -123,9 +129,11 @@ func (s *Service) pullLayers(ctx context.Context, img found, remote engine.Remot
 		if err != nil {
 			return nil, err
 		}
-		if have {
+		switch {
+		case have && known:
+		case have:
 			rep.say(shortID(desc.Digest), "Already exists")
-		} else {
+		default:
 			rep.say(shortID(desc.Digest), "Pulling fs layer")
 			jobs[i] = s.transfers.acquire(ctx, wish{chain: at, parent: parent, diffID: img.image.DiffIDs[i], desc: desc, remote: remote, below: below})
 		}
