@@ -116,7 +116,7 @@ func seclude() error {
 	}
 	// A caught signal has its default action after execve; an ignored one would stay ignored.
 	signal.Notify(make(chan os.Signal, 1))
-	open, err := unix.SysctlUint32Args("kern.proc.nfds", os.Getpid())
+	open, err := unix.SysctlUint32Args("kern.proc.nfds", 0) // 0 is this process
 	if err != nil {
 		return fmt.Errorf("count descriptors: %w", err)
 	}
