@@ -144,45 +144,60 @@ func notLoopback(all []netip.Addr) []netip.Addr {
 }
 
 // Resolver says what a container's resolv.conf names when the user gave nothing else, and what "host-gateway" means.
-func (s *Service) Resolver(_ context.Context, mode engine.NetworkMode, endpoints map[string]engine.Endpoint) (engine.Resolver, error) {
+func (s *Service) Resolver(ctx context.Context, mode engine.NetworkMode, endpoints map[string]engine.Endpoint) (engine.Resolver, error) {
 	conf := s.host.Conf()
 	r := engine.Resolver{Search: slices.Clone(conf.Search), Options: slices.Clone(conf.Options), HostGateway: s.hostGateway()}
 	if mode == nameHost {
 		r.Servers = slices.Clone(conf.Servers)
 		return r, nil
 	}
+	if at, ok := s.listener(mode, endpoints, (*network).embedded); ok {
+		r.Servers, r.Embedded = []netip.Addr{at}, true
+		if !slices.ContainsFunc(r.Options, func(o string) bool { return strings.HasPrefix(o, "ndots:") }) {
+			r.Options = append(r.Options, "ndots:0")
+		}
+		return r, nil
+	}
+	if r.Servers = s.reachable(); len(r.Servers) > 0 {
+		return r, nil
+	}
+	if err := s.forwardByDefault(ctx); err != nil {
+		return r, err
+	}
+	if at, ok := s.listener(mode, endpoints, func(n *network) bool { return n.Predefined }); ok {
+		r.Servers = []netip.Addr{at}
+	}
+	return r, nil
+}
+
+// listener is where the resolver serves the first of a container's networks of a certain kind.
+func (s *Service) listener(mode engine.NetworkMode, endpoints map[string]engine.Endpoint, kind func(*network) bool) (netip.Addr, bool) {
 	s.mu.Lock()
-	var listening []netip.Addr
-	embedded := false
+	defer s.mu.Unlock()
 	for _, name := range networkOrder(mode, endpoints) {
 		n := s.nets[endpoints[name].Network]
 		if n == nil {
 			n = s.named(name)
 		}
-		if n == nil || !n.listens.IsValid() {
-			continue
-		}
-		if n.embedded() && !embedded {
-			listening, embedded = nil, true
-		}
-		if n.embedded() == embedded {
-			listening = append(listening, n.listens)
+		if n != nil && n.listens.IsValid() && kind(n) {
+			return n.listens, true
 		}
 	}
+	return netip.Addr{}, false
+}
+
+// forwardByDefault makes the resolver serve the default network, if it does not yet: the host's resolv.conf may have come to
+// name loopback addresses only after the daemon's start.
+func (s *Service) forwardByDefault(ctx context.Context) error {
+	s.mu.Lock()
+	n := s.named(nameBridge)
+	silent := n != nil && !n.listens.IsValid()
 	s.mu.Unlock()
-	switch {
-	case embedded:
-		r.Embedded = true
-		r.Servers = listening[:1]
-		if !slices.ContainsFunc(r.Options, func(o string) bool { return strings.HasPrefix(o, "ndots:") }) {
-			r.Options = append(r.Options, "ndots:0")
-		}
-	default:
-		if r.Servers = s.reachable(); len(r.Servers) == 0 {
-			r.Servers = listening
-		}
+	if !silent || len(s.host.Conf().Servers) == 0 {
+		return nil
 	}
-	return r, nil
+	s.listen(n)
+	return s.filtering.sync(ctx)
 }
 
 // hostGateway is the host's address in the default network.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/xcengine/xc/engine"
 )
@@ -188,6 +189,11 @@ func TestHostsResolvConf(t *testing.T) {
 	s.start([]*instance{user, plain})
 	same(t, "user network", show(user, "front"), fmt.Sprintf("[%s] [] [ndots:2 edns0] true %s", front.Pools4[0].Gateway, gw))
 	same(t, "default network", show(plain, "bridge"), fmt.Sprintf("[192.0.2.1] [] [ndots:2 edns0] false %s", gw))
+	if err := os.WriteFile(s.conf, []byte("nameserver 127.0.0.53 # changed\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1100 * time.Millisecond) // the file is not looked at more often
+	same(t, "default network, once no server of the host's can be reached", show(plain, "bridge"), fmt.Sprintf("[%s] [] [] false %s", gw, gw))
 }
 
 func TestPortIsWherePort53Was(t *testing.T) {
