@@ -24,10 +24,10 @@ var measurements = []measurement{
 	{"run", 0, func(ctx context.Context, s *side) (time.Duration, error) {
 		return runOnce(ctx, s, container.HostConfig{})
 	}},
-	{"run, no network", 0, func(ctx context.Context, s *side) (time.Duration, error) {
+	{"run without network", 0, func(ctx context.Context, s *side) (time.Duration, error) {
 		return runOnce(ctx, s, container.HostConfig{NetworkMode: "none"})
 	}},
-	{"run, published port", 0, func(ctx context.Context, s *side) (time.Duration, error) {
+	{"run with a published port", 0, func(ctx context.Context, s *side) (time.Duration, error) {
 		return runOnce(ctx, s, container.HostConfig{PortBindings: nat.PortMap{"80/tcp": {{HostIP: "127.0.0.1"}}}})
 	}},
 	{"start", 0, startOnce},
