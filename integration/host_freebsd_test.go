@@ -1,8 +1,12 @@
 package integration
 
 import (
+	"os"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // leftovers lists what a daemon with this directory and mark left on the host: mounts and processes that name the directory,
@@ -44,4 +48,20 @@ func rules(t *testing.T, _ string) []string {
 		found = append(found, "pf "+strings.TrimSpace(line))
 	}
 	return found
+}
+
+// openTerminal makes a terminal and returns both of its ends.
+func openTerminal() (master, slave *os.File, err error) {
+	if master, err = os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err != nil {
+		return nil, nil, err
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		master.Close()
+		return nil, nil, err
+	}
+	return master, slave, nil
 }
