@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// waitDelay is how long a tool that was cancelled may hold its pipes.
-const waitDelay = time.Second
+// waitDelay is how long the pipes of a tool that ended or was cancelled may stay open: on a busy host what it wrote takes a
+// while to be read.
+const waitDelay = 10 * time.Second
 
 // Cmd is one call of a tool.
 type Cmd struct {

@@ -103,6 +103,7 @@ func (f *findings) resources(r engine.Resources, h host) {
 	f.ulimits(r.Ulimits)
 	limited := r.Memory > 0 || r.NanoCPUs > 0 || r.CPUQuota > 0 || r.PidsLimit != nil && *r.PidsLimit > 0
 	f.warn(limited && !h.racct, "limits of memory, processors and processes are discarded: this kernel does not account for them (put kern.racct.enable=1 in /boot/loader.conf and restart the host)")
+	f.warn(r.MemorySwap > 0 && r.MemorySwap != 2*r.Memory && h.racct, "the limit of swap is discarded: FreeBSD counts memory that was promised, not what is in use")
 	f.warn(r.CPUShares != 0, "CPU shares are discarded: FreeBSD has none")
 	f.warn(r.CPUSetMems != "", "the memory nodes of a cpuset are discarded: FreeBSD has none for jails")
 	f.warn(r.CPURealtimePeriod != 0 || r.CPURealtimeRuntime != 0, "CPU real-time limits are discarded: FreeBSD has none")

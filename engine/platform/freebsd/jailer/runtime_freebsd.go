@@ -93,7 +93,7 @@ func describe(racct bool) (engine.Capabilities, error) {
 	release := unix.ByteSliceToString(u.Release[:])
 	number, _, _ := strings.Cut(release, "-")
 	c := engine.Capabilities{
-		OSType: "freebsd", Architecture: unix.ByteSliceToString(u.Machine[:]), MemoryLimit: racct, SwapLimit: racct, CPUQuota: racct, PidsLimit: racct,
+		OSType: "freebsd", Architecture: unix.ByteSliceToString(u.Machine[:]), MemoryLimit: racct, CPUQuota: racct, PidsLimit: racct,
 		CPUSet: true, KernelVersion: release, OperatingSystem: "FreeBSD " + release, OSVersion: number,
 		NCPU: runtime.NumCPU(), MemTotal: int64(memory), Runtime: "jail", RuntimePath: "jail(2)",
 	}

@@ -13,7 +13,7 @@ func Subject(jail string) string { return "jail:" + jail }
 
 // Rules renders limits for a jail as rctl(8) takes them, "jail:name:resource:action=amount". A memory bound kills what
 // exceeds it, as an out-of-memory killer does, and is reported in the kernel's messages; processes beyond theirs are refused; processor time is
-// throttled.
+// throttled. Swap is not bounded: what rctl counts as swapuse is all memory that was promised, be it used or not.
 func Rules(jail string, r engine.Resources) []string {
 	var rules []string
 	add := func(resource, action string, amount int64) {
@@ -22,9 +22,6 @@ func Rules(jail string, r engine.Resources) []string {
 	if r.Memory > 0 {
 		add("memoryuse", "log", r.Memory)
 		add("memoryuse", "sigkill", r.Memory)
-	}
-	if swap := r.MemorySwap - r.Memory; r.MemorySwap > 0 && swap >= 0 {
-		add("swapuse", "deny", swap)
 	}
 	if p := r.PidsLimit; p != nil && *p > 0 {
 		add("maxproc", "deny", *p)

@@ -16,7 +16,7 @@ func TestRules(t *testing.T) {
 	}{
 		"nothing": {engine.Resources{PidsLimit: &none}, nil},
 		"memory":  {engine.Resources{Memory: 64 << 20, MemorySwap: -1}, []string{"jail:xc-a:memoryuse:log=67108864", "jail:xc-a:memoryuse:sigkill=67108864"}},
-		"swap":    {engine.Resources{Memory: 10, MemorySwap: 30}, []string{"jail:xc-a:memoryuse:log=10", "jail:xc-a:memoryuse:sigkill=10", "jail:xc-a:swapuse:deny=20"}},
+		"swap":    {engine.Resources{Memory: 10, MemorySwap: 30}, []string{"jail:xc-a:memoryuse:log=10", "jail:xc-a:memoryuse:sigkill=10"}},
 		"pids":    {engine.Resources{PidsLimit: &pids}, []string{"jail:xc-a:maxproc:deny=50"}},
 		"cpus":    {engine.Resources{NanoCPUs: 1_500_000_000}, []string{"jail:xc-a:pcpu:deny=150"}},
 		"quota":   {engine.Resources{CPUQuota: 25_000}, []string{"jail:xc-a:pcpu:deny=25"}},
