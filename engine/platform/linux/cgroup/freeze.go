@@ -60,6 +60,10 @@ func (g Group) freezer() (freezer, bool) {
 
 func (f freezer) read() (string, error) { return readWord(f.dir, f.file) }
 
+func (f freezer) write(word string) error {
+	return os.WriteFile(filepath.Join(f.dir, f.file), []byte(word), 0)
+}
+
 func (g Group) freezeState(ctx context.Context, freeze bool) error {
 	f, ok := g.freezer()
 	if !ok {
@@ -69,9 +73,9 @@ func (g Group) freezeState(ctx context.Context, freeze bool) error {
 	if freeze {
 		want = f.frozen
 	}
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		// Written again each time: a version 1 freezer that met a process just being forked stays FREEZING otherwise.
-		err := os.WriteFile(filepath.Join(f.dir, f.file), []byte(want), 0)
+	pause := firstPause
+	for try := 1; ; try++ {
+		err := f.write(want)
 		if err != nil && !freeze && errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -84,8 +88,19 @@ func (g Group) freezeState(ctx context.Context, freeze bool) error {
 		if err := sleep(ctx, pause); err != nil {
 			return fmt.Errorf("%s does not become %s: %w", f.dir, want, err)
 		}
+		pause = min(2*pause, lastPause)
+		// A version 1 freezer that met a process just being made stays FREEZING for good. What frees it is to begin anew.
+		if freeze && try%triesPerThaw == 0 {
+			if err := f.write(f.thawed); err != nil {
+				return err
+			}
+			pause = firstPause
+		}
 	}
 }
+
+// triesPerThaw makes up some 100 ms.
+const triesPerThaw = 10
 
 // readWord reads a file of one word.
 func readWord(dir, file string) (string, error) {

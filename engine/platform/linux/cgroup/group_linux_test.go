@@ -121,6 +121,23 @@ func TestFreezeForReal(t *testing.T) {
 	}
 }
 
+// TestFreezeWhileProcessesAppear freezes a group in which a process is being made at any moment.
+func TestFreezeWhileProcessesAppear(t *testing.T) {
+	for name, h := range kinds(t) {
+		t.Run(name, func(t *testing.T) {
+			g, _ := member(t, h, "", "while :; do /bin/true; done")
+			for range 20 {
+				if err := g.Freeze(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := g.Thaw(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func TestKillSparesThisProcess(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644); err != nil {
