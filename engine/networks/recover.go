@@ -20,6 +20,9 @@ func (s *Service) Recover(ctx context.Context, running []engine.Attachment, held
 	if err != nil {
 		return fmt.Errorf("find what networks an earlier daemon left: %w", err)
 	}
+	if err := s.yield(ctx, found, held); err != nil {
+		return err
+	}
 	if publishes53(held) {
 		if _, err := s.resolver.Vacate(); err != nil {
 			return err
