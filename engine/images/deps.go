@@ -38,6 +38,12 @@ type Containers interface {
 	ForCommit(ctx context.Context, ref string, pause bool) (c engine.Container, resume func(), err error)
 }
 
+// ImageCounter is an optional ability of Containers: it counts the containers of every image at once, so that a list of
+// images need not ask for each.
+type ImageCounter interface {
+	ImageCounts(ctx context.Context) (map[engine.ImageID]int, error)
+}
+
 // Events takes what happened, in order.
 type Events interface {
 	Publish(e engine.Event)

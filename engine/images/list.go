@@ -17,6 +17,10 @@ func (s *Service) List(ctx context.Context, q engine.ImageQuery) ([]engine.Image
 	if err != nil {
 		return nil, err
 	}
+	count, err := s.counter(ctx)
+	if err != nil {
+		return nil, wrap("list", "", err)
+	}
 	var rows []engine.ImageSummary
 	for _, e := range s.index.all() {
 		if err := ctx.Err(); err != nil {
@@ -29,11 +33,11 @@ func (s *Service) List(ctx context.Context, q engine.ImageQuery) ([]engine.Image
 		if !ok {
 			continue
 		}
-		users, err := s.users(ctx, img.ID)
+		n, err := count(img.ID)
 		if err != nil {
 			return nil, wrap("list", "", err)
 		}
-		rows = append(rows, engine.ImageSummary{Image: img, Containers: len(users), SharedSize: -1})
+		rows = append(rows, engine.ImageSummary{Image: img, Containers: n, SharedSize: -1})
 	}
 	if q.SharedSize {
 		s.shareSizes(rows)
@@ -42,6 +46,18 @@ func (s *Service) List(ctx context.Context, q engine.ImageQuery) ([]engine.Image
 		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
 	})
 	return rows, nil
+}
+
+// counter returns what counts an image's containers.
+func (s *Service) counter(ctx context.Context) (func(engine.ImageID) (int, error), error) {
+	if c, ok := s.containers.(ImageCounter); ok {
+		counts, err := c.ImageCounts(ctx)
+		return func(id engine.ImageID) (int, error) { return counts[id], nil }, err
+	}
+	return func(id engine.ImageID) (int, error) {
+		users, err := s.users(ctx, id)
+		return len(users), err
+	}, nil
 }
 
 // filter is a query whose names are resolved.

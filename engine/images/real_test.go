@@ -2,6 +2,7 @@ package images
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/xcengine/xc/engine"
@@ -218,6 +223,23 @@ func TestCommittedAndImportedFiles(t *testing.T) {
 	}
 }
 
+// validate lets go-containerregistry look at what was pushed and saved; it downloads and hashes everything.
+func (w realWorld) validate(ref string, tar []byte, whole bool) {
+	w.t.Helper()
+	level := []validate.Option{validate.Fast}
+	if whole {
+		level = nil
+	}
+	tag := must(name.NewTag(ref, name.Insecure))
+	if err := validate.Image(must(remote.Image(tag)), level...); err != nil {
+		w.t.Errorf("pushed: %v", err)
+	}
+	saved := must(tarball.Image(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(tar)), nil }, &tag))
+	if err := validate.Image(saved, level...); err != nil {
+		w.t.Errorf("saved: %v", err)
+	}
+}
+
 func TestManyImagesThereAndBack(t *testing.T) {
 	w := newRealWorld(t)
 	count := 30
@@ -238,6 +260,7 @@ func TestManyImagesThereAndBack(t *testing.T) {
 		w.load(img.Archive(ref))
 		w.push(ref)
 		tar := w.save(ref)
+		w.validate(ref, tar, n%10 == 0)
 		w.remove(ref, false)
 		w.pull(ref)
 		if diff := cmp.Diff(want, w.content(ref)); diff != "" {

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -342,6 +343,33 @@ func TestList(t *testing.T) {
 	a := int64(len(imagetest.Tar(imagetest.File("a", "a"))))
 	if layers != 4*a || rows[0].SharedSize != 0 || rows[1].SharedSize != a || rows[1].Containers != 1 || rows[2].SharedSize != a {
 		t.Errorf("layers %d, rows %+v", layers, rows)
+	}
+}
+
+// counter counts all containers at once, and forbids to be asked for one image's.
+type counter struct{ *memoryContainers }
+
+func (c counter) ImageCounts(context.Context) (map[engine.ImageID]int, error) {
+	counts := map[engine.ImageID]int{}
+	for _, one := range c.all {
+		counts[one.Image]++
+	}
+	return counts, nil
+}
+
+func (c counter) ImageUsers(context.Context, engine.ImageID) ([]engine.Container, error) {
+	return nil, errors.New("asked for one image")
+}
+
+func TestListCountsContainersAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.load(simple("a").Archive("x:1"))
+	w.container("one", "x:1", engine.StateExited, nil)
+	w.container("two", "x:1", engine.StateRunning, nil)
+	w.svc.UseContainers(counter{w.containers})
+	rows, err := w.svc.List(t.Context(), engine.ImageQuery{})
+	if err != nil || len(rows) != 1 || rows[0].Containers != 2 {
+		t.Errorf("%+v, %v", rows, err)
 	}
 }
 
