@@ -192,15 +192,16 @@ func postroutingRules() []rule {
 }
 
 // forwardRules keep networks apart from each other, and from outside but for published ports. Within one network everything
-// passes (frames come here too where bridges are filtered by br_netfilter).
+// passes (frames come here too where bridges are filtered by br_netfilter). What belongs to a connection that was let
+// through is not looked at again: that is nearly every packet.
 func forwardRules() []rule {
 	toOurs := matchSet{key: fields{oifname}, set: setBridges}
 	fromElsewhere := matchSet{key: fields{iifname}, not: true, set: setBridges}
 	return []rule{
+		{matchEstablished{}, accept},
 		{matchSet{key: setWithin.key, set: setWithin}, accept},
 		{matchSet{key: fields{iifname}, set: setInternal}, drop},
 		{matchSet{key: fields{oifname}, set: setInternal}, drop},
-		{toOurs, matchEstablished{}, accept},
 		{toOurs, matchTranslated{}, accept},
 		{matchSet{key: setThrough4.key, set: setThrough4}, accept},
 		{matchSet{key: setThrough6.key, set: setThrough6}, accept},
