@@ -129,7 +129,7 @@ func (s *streams) closeOwn() {
 
 const (
 	// chunk is how much of a process's output is moved at once: what a pipe holds.
-	chunk = 64 << 10
+	chunk = 32 << 10
 	// pipeMax bounds what can have stood in a pipe or terminal when its process ended.
 	pipeMax = 1 << 20
 )
@@ -147,6 +147,12 @@ type source struct {
 	kind wire.Kind
 	late bool // the time for the process's last output is over: take what is there
 	left int  // and at most this much
+
+	// take is attempt as a value, made once: reading must not allocate.
+	take func(fd uintptr) bool
+	buf  *[]byte
+	n    int
+	err  error
 }
 
 // newSource reads a pollable file.
@@ -156,7 +162,9 @@ func newSource(f *os.File, kind wire.Kind) (*source, error) {
 		f.Close()
 		return nil, err
 	}
-	return &source{f: f, raw: raw, kind: kind, left: pipeMax}, nil
+	s := &source{f: f, raw: raw, kind: kind, left: pipeMax}
+	s.take = s.attempt
+	return s, nil
 }
 
 // logged is which stream of the log the source is.
@@ -167,14 +175,11 @@ func (s *source) logged() engine.Source {
 	return engine.SourceStdout
 }
 
-// read waits for output. It returns a buffer of chunks with n bytes behind the header's room; the error is io.EOF's like
-// (0, nil), errEnough or the system's.
+// read waits for output. It returns a buffer of chunks with n bytes behind the header's room; at the end that is none and no
+// error. errEnough may come with the last bytes.
 func (s *source) read() (buf *[]byte, n int, err error) {
 	for {
-		rerr := s.raw.Read(func(fd uintptr) bool {
-			buf, n, err = readChunk(int(fd))
-			return s.late || !errors.Is(err, unix.EAGAIN)
-		})
+		rerr := s.raw.Read(s.take)
 		if errors.Is(rerr, os.ErrDeadlineExceeded) {
 			s.late = true
 			_ = s.f.SetReadDeadline(noDeadline)
@@ -183,6 +188,8 @@ func (s *source) read() (buf *[]byte, n int, err error) {
 		if rerr != nil {
 			return nil, 0, rerr
 		}
+		buf, n, err = s.buf, s.n, s.err
+		s.buf = nil
 		if s.late {
 			s.left -= n
 			if errors.Is(err, unix.EAGAIN) || err == nil && s.left <= 0 {
@@ -191,6 +198,12 @@ func (s *source) read() (buf *[]byte, n int, err error) {
 		}
 		return buf, n, err
 	}
+}
+
+// attempt reads if there is something; false waits for that.
+func (s *source) attempt(fd uintptr) bool {
+	s.buf, s.n, s.err = readChunk(int(fd))
+	return s.late || !errors.Is(s.err, unix.EAGAIN)
 }
 
 func readChunk(fd int) (*[]byte, int, error) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -108,6 +109,8 @@ func (w *Writer) zip() {
 	path, files := w.spec.Path, w.spec.MaxFiles
 	go func() {
 		defer close(done)
+		// A compressor needs as much memory as all the rest of a shim, and no second one for minutes.
+		defer debug.FreeOSMemory()
 		for n := files - 1; n >= 1; n-- {
 			// A failure leaves the original, which readers find as well; the next rotation tries again.
 			_ = compress(Rotated(path, n))

@@ -17,7 +17,8 @@ const (
 	maxLine = 16 << 10
 	// flushAt bounds what is encoded before it is written: one write(2) takes a whole read of the output, and memory
 	// stays small when lines are short and grow much by their frame.
-	flushAt = 48 << 10
+	flushAt     = 32 << 10
+	usualRecord = 4 << 10
 	// setBack is how far the clock may lie behind the last record's time before it counts as set back.
 	setBack = 100 * time.Millisecond
 	mode    = 0o640
@@ -134,7 +135,10 @@ func (w *Writer) record(src engine.Source, pt *part, more []byte, lineFeed bool)
 	text := more
 	if len(pt.text) > 0 {
 		text = append(pt.text, more...)
-		pt.text = nil
+		pt.text = text[:0]
+	}
+	if w.out == nil {
+		w.out = make([]byte, 0, flushAt+usualRecord)
 	}
 	w.out = w.enc.appendRecord(w.out, text, lineFeed, src, stamp)
 	pt.going, pt.stamp = !lineFeed, stamp
@@ -151,8 +155,8 @@ func (w *Writer) flush() error {
 	}
 	out := w.out
 	w.out = w.out[:0]
-	if cap(w.out) > 2*flushAt {
-		w.out = nil
+	if cap(out) > 2*flushAt {
+		w.out = nil // a long line made it that large
 	}
 	if w.torn {
 		if _, err := w.f.Write([]byte{'\n'}); err != nil {

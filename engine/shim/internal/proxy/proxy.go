@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ func Start(p engine.Proxy, log *slog.Logger) (*Proxy, error) {
 		if err != nil {
 			return nil, fmt.Errorf("proxy of %s: %w", p.Listen, err)
 		}
-		t := &tcp{l: l, target: p.Target.String(), conns: make(map[io.Closer]struct{}), log: log}
+		t := &tcp{l: l, target: p.Target, conns: make(map[io.Closer]struct{}), log: log}
 		out.serve, out.close = t.serve, t.close
 	case engine.UDP:
 		c, err := net.FilePacketConn(p.Listener)
@@ -75,7 +76,7 @@ const dialTimeout = 30 * time.Second
 // tcp forwards connections.
 type tcp struct {
 	l      net.Listener
-	target string
+	target netip.AddrPort
 	log    *slog.Logger
 
 	mu     sync.Mutex
@@ -109,13 +110,12 @@ func (t *tcp) forward(client *net.TCPConn) {
 		return
 	}
 	defer t.remove(client)
-	b, err := t.dial()
+	backend, err := t.dial()
 	if err != nil {
 		// The client must see a refusal, not an orderly end.
 		_ = client.SetLinger(0)
 		return
 	}
-	backend := b.(*net.TCPConn)
 	defer backend.Close()
 	if !t.add(backend) {
 		return
@@ -138,7 +138,7 @@ func (d *dialing) Close() error {
 	return nil
 }
 
-func (t *tcp) dial() (net.Conn, error) {
+func (t *tcp) dial() (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
 	d := &dialing{cancel}
@@ -146,7 +146,7 @@ func (t *tcp) dial() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	defer t.remove(d)
-	return new(net.Dialer).DialContext(ctx, "tcp", t.target)
+	return new(net.Dialer).DialTCP(ctx, "tcp", netip.AddrPort{}, t.target)
 }
 
 // copyHalf moves one direction and passes its end on; the other one may go on.
