@@ -242,7 +242,7 @@ func (w realWorld) validate(ref string, tar []byte, whole bool) {
 
 func TestManyImagesThereAndBack(t *testing.T) {
 	w := newRealWorld(t)
-	count := 30
+	count := 20
 	if os.Getenv("XC_LONG") != "" {
 		count = 200
 	}

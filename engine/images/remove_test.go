@@ -451,7 +451,7 @@ func TestAThousandImages(t *testing.T) {
 		t.Fatal(len(rows), err)
 	}
 	t.Logf("opened in %v, listed in %v", opened, time.Since(start))
-	if opened > 2*time.Second || time.Since(start) > time.Second {
+	if opened > 30*time.Second || time.Since(start) > 10*time.Second { // a bound for the slowest machine that tests
 		t.Errorf("opened in %v, listed in %v", opened, time.Since(start))
 	}
 }
