@@ -50,11 +50,11 @@ func TestTheGuidesFileIsRead(t *testing.T) {
 
 func TestBadFilesSayWhere(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"layer_dir": "/x"}`:             "layer_dir",
-		`{"ext_ifs": "igb0"}`:             "ext_ifs",
-		`{} {}`:                           "more than one",
-		`{"networks": {"a": {}}}`:         "networks",
-		`state_dir = "/x"`:                "xc.conf",
+		`{"layer_dir": "/x"}`:            "layer_dir",
+		`{"ext_ifs": "igb0"}`:            "ext_ifs",
+		`{} {}`:                          "more than one",
+		`{"networks": {"a": {}}}`:        "networks",
+		`state_dir = "/x"`:               "xc.conf",
 		`{"max_concurrent_downloads": "`: "xc.conf",
 	} {
 		if _, err := load(t, text); engine.KindOf(err) != engine.Invalid || !strings.Contains(err.Error(), want) {
