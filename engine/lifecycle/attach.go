@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/detach"
@@ -73,16 +74,15 @@ func (u *unit) takePending() []*pendingAttach {
 	return waiting
 }
 
-// connectPending connects those who attached before the start to the new run.
+// connectPending connects those who attached before the start to the new run. Each of them gets an answer.
 func (u *unit) connectPending(ctx context.Context, r *run) error {
+	var errs []error
 	for _, p := range u.takePending() {
 		p.conn, p.err = r.shim.Attach(ctx, p.opts)
 		close(p.ready)
-		if p.err != nil {
-			return p.err
-		}
+		errs = append(errs, p.err)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // endPending tells those who wait for a start that none comes.
@@ -107,26 +107,27 @@ type attached struct {
 // TTY reports whether the process has a terminal.
 func (a *attached) TTY() bool { return a.tty }
 
-// Close gives up a place that Run did not use.
+// Close gives up a place that Run did not use. It may be repeated.
 func (a *attached) Close() error {
-	if a.pending != nil {
-		u := a.unit
-		u.mu.Lock()
-		for i, p := range u.pending {
-			if p == a.pending {
-				u.pending = append(u.pending[:i:i], u.pending[i+1:]...)
-				u.mu.Unlock()
-				return nil
-			}
-		}
-		u.mu.Unlock()
-		<-a.pending.ready // a start is connecting it just now
-		a.conn = a.pending.conn
+	if p := a.pending; p != nil {
+		a.unit.forgo(p)
+		<-p.ready // at once, or when the start that is connecting it just now has done so
+		a.conn = p.conn
 	}
 	if a.conn != nil {
 		return a.conn.Close()
 	}
 	return nil
+}
+
+// forgo takes back a client's wait for the next start, if nobody has begun to answer it.
+func (u *unit) forgo(p *pendingAttach) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if i := slices.Index(u.pending, p); i >= 0 {
+		u.pending = slices.Delete(u.pending, i, i+1)
+		close(p.ready)
+	}
 }
 
 // Run moves the streams: the log first when asked for, then the live output until the process ends or the client leaves.

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -109,7 +110,7 @@ func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Sta
 		return 0, a, err
 	}
 	s.Failpoint("start.network")
-	undone.Push("shim", func(ctx context.Context) error { return s.Shims.Clean(ctx, s.dir(c.ID)) })
+	undone.Push("shim", func(ctx context.Context) error { return s.undoShim(ctx, c.ID, r) })
 	if err := s.startShim(ctx, u, c, r, a.Proxies); err != nil {
 		return 0, a, err
 	}
@@ -202,6 +203,15 @@ func (s *Service) startShim(ctx context.Context, u *unit, c engine.Container, r 
 		return err
 	}
 	return u.connectPending(ctx, r)
+}
+
+// undoShim ends the shim of a start that failed. What it told of the main process's end, if that ran, is of no interest.
+func (s *Service) undoShim(ctx context.Context, id engine.ContainerID, r *run) error {
+	err := s.Shims.Clean(ctx, s.dir(id))
+	if r.shim == nil {
+		return err
+	}
+	return errors.Join(err, r.shim.Close())
 }
 
 func (s *Service) logFile(c engine.Container) (engine.LogFile, error) {
