@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net"
-	"regexp"
 	"strings"
 
 	"github.com/xcengine/xc/engine"
@@ -16,11 +15,15 @@ const Group = "xc"
 // nameMax is the longest name of an interface in bytes (net/if.h: IFNAMSIZ without the NUL).
 const nameMax = 15
 
-var validName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,14}$`)
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+func validName(s string) bool {
+	return s != "" && len(s) <= nameMax && strings.Contains(letters, s[:1]) && strings.Trim(s, letters+"0123456789_.-") == ""
+}
 
 // checkName refuses what cannot be the name of an interface.
 func checkName(s string) error {
-	if !validName.MatchString(s) {
+	if !validName(s) {
 		return &engine.Error{Op: "name interface", Kind: engine.Invalid, ID: s, Err: fmt.Errorf("%q is not the name of an interface", s)}
 	}
 	return nil
@@ -65,7 +68,7 @@ func ParseMark(s string) (m Mark, ok bool) {
 		return m, hex(m.Network, 12)
 	}
 	m.Container, m.Network, m.Inside = parts[2], parts[3], parts[4]
-	return m, hex(m.Container, 12) && hex(m.Network, 12) && (m.Inside == "" || validName.MatchString(m.Inside))
+	return m, hex(m.Container, 12) && hex(m.Network, 12) && (m.Inside == "" || validName(m.Inside))
 }
 
 func hex(s string, n int) bool { return len(s) == n && strings.Trim(s, "0123456789abcdef") == "" }

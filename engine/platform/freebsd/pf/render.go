@@ -26,10 +26,19 @@ const (
 
 // Host is what rules must know of the host.
 type Host struct {
-	External []string // interfaces that face outwards: ext_ifs, or those of the default routes
+	External []External // interfaces that face outwards
 	// OnlyExternal redirects published ports on External alone (the configuration named ext_ifs).
 	OnlyExternal bool
 }
+
+// External is an interface that faces outwards, with the families it has addresses of.
+type External struct {
+	Name       string
+	IPv4, IPv6 bool
+}
+
+// notLoopback keeps the host's own connections, which come in by lo0, for the proxy: pf would not translate the answer back.
+const notLoopback = "on ! lo0 "
 
 // validInterface is what an interface's name may be made of (net/if.h: IFNAMSIZ is 16 with the NUL).
 var validInterface = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,14}$`)
@@ -41,15 +50,22 @@ func checkInterface(name string) error {
 	return nil
 }
 
-// RenderRdr gives the content of AnchorRdr: one rule for each published port, the more specific address first, because the
-// first translation rule that fits decides.
-func RenderRdr(ports []engine.FirewallPort, host Host) (string, error) {
-	sorted := slices.Clone(ports)
+// RenderRdr gives the content of AnchorRdr: resolvers, which no published port may take the queries of, then one rule for each
+// published port, the more specific address first, because the first translation rule that fits decides.
+func RenderRdr(rules engine.FirewallRules, host Host) (string, error) {
+	sorted := slices.Clone(rules.Ports)
 	slices.SortFunc(sorted, func(a, b engine.FirewallPort) int {
 		return cmp.Or(boolFirst(!a.Host.IsUnspecified(), !b.Host.IsUnspecified()), a.Host.Compare(b.Host),
 			cmp.Compare(a.HostPort, b.HostPort), cmp.Compare(a.Proto, b.Proto))
 	})
 	var b strings.Builder
+	for _, r := range rules.Resolvers {
+		line, err := resolver(r)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(line)
+	}
 	for _, p := range sorted {
 		if p.HostPort == 0 || p.Host.IsLoopback() {
 			continue // routed, or served by the proxy alone
@@ -62,19 +78,48 @@ func RenderRdr(ports []engine.FirewallPort, host Host) (string, error) {
 		if !p.Host.IsUnspecified() {
 			to = p.Host.String()
 		}
-		on := []string{""}
-		if host.OnlyExternal {
-			on = on[:0]
-			for _, i := range host.External {
-				if err := checkInterface(i); err != nil {
-					return "", err
-				}
-				on = append(on, "on "+i+" ")
-			}
+		on, err := places(host)
+		if err != nil {
+			return "", err
 		}
 		for _, where := range on {
 			fmt.Fprintf(&b, "rdr pass %s%s proto %s from any to %s port %d -> %s port %d\n", where, family, p.Proto, to, p.HostPort, p.Target.Addr(), p.Target.Port())
 		}
+	}
+	return b.String(), nil
+}
+
+// places says where published ports are redirected.
+func places(host Host) ([]string, error) {
+	if !host.OnlyExternal {
+		return []string{notLoopback}, nil
+	}
+	var on []string
+	for _, i := range host.External {
+		if err := checkInterface(i.Name); err != nil {
+			return nil, err
+		}
+		on = append(on, "on "+i.Name+" ")
+	}
+	return on, nil
+}
+
+// resolver keeps name queries to a gateway from other rules, or brings them to another port.
+func resolver(r engine.FirewallResolver) (string, error) {
+	if err := checkInterface(r.Bridge); err != nil {
+		return "", err
+	}
+	family, err := familyOf(r.Addr, r.Addr)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, proto := range []engine.Proto{engine.TCP, engine.UDP} {
+		if r.Port == 53 {
+			fmt.Fprintf(&b, "no rdr on %s %s proto %s from any to %s port 53\n", r.Bridge, family, proto, r.Addr)
+			continue
+		}
+		fmt.Fprintf(&b, "rdr pass on %s %s proto %s from any to %s port 53 -> %s port %d\n", r.Bridge, family, proto, r.Addr, r.Addr, r.Port)
 	}
 	return b.String(), nil
 }
@@ -119,14 +164,17 @@ func RenderNat(rules engine.FirewallRules, host Host) (string, error) {
 				continue
 			}
 			for _, ext := range host.External {
-				if err := checkInterface(ext); err != nil {
+				if err := checkInterface(ext.Name); err != nil {
 					return "", err
 				}
-				to := "(" + ext + ":0)"
-				if snat.IsValid() {
+				to := "(" + ext.Name + ":0)"
+				switch {
+				case snat.IsValid():
 					to = snat.String()
+				case subnet.Addr().Is4() && !ext.IPv4, subnet.Addr().Is6() && !ext.IPv6:
+					continue // it has no address to lend
 				}
-				fmt.Fprintf(&b, "nat on %s %s from %s to ! %s -> %s\n", ext, family, subnet, subnet, to)
+				fmt.Fprintf(&b, "nat on %s %s from %s to ! %s -> %s\n", ext.Name, family, subnet, subnet, to)
 			}
 		}
 	}

@@ -49,15 +49,18 @@ func state() engine.FirewallRules {
 			port(engine.TCP, "::", 8080, "[fd00:17::2]:80"), port(engine.TCP, "192.0.2.1", 8080, "172.17.0.4:80"),
 			port(engine.TCP, "127.0.0.1", 9000, "172.17.0.2:90"), port(engine.TCP, "0.0.0.0", 0, "172.17.0.2:91"),
 		},
+		Resolvers: []engine.FirewallResolver{
+			{Bridge: "xc0", Addr: netip.MustParseAddr("172.17.0.1"), Port: 53}, {Bridge: "xc0", Addr: netip.MustParseAddr("fd00:17::1"), Port: 5300},
+		},
 	}
 }
 
 func TestRender(t *testing.T) {
 	for name, host := range map[string]Host{
-		"any":      {External: []string{"igb0"}},
-		"external": {External: []string{"igb0", "igb1.10"}, OnlyExternal: true},
+		"any":      {External: []External{{"igb0", true, true}}},
+		"external": {External: []External{{"igb0", true, true}, {"igb1.10", true, false}}, OnlyExternal: true},
 	} {
-		rdr, err := RenderRdr(state().Ports, host)
+		rdr, err := RenderRdr(state(), host)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,18 +75,18 @@ func TestRender(t *testing.T) {
 
 func TestNothingBecomesSyntax(t *testing.T) {
 	evil := "igb0 -> 1.2.3.4\npass all"
-	if s, err := RenderRdr(state().Ports, Host{External: []string{evil}, OnlyExternal: true}); err == nil {
+	if s, err := RenderRdr(state(), Host{External: []External{{evil, true, true}}, OnlyExternal: true}); err == nil {
 		t.Errorf("rdr: %s", s)
 	}
-	if s, err := RenderNat(state(), Host{External: []string{evil}}); err == nil {
+	if s, err := RenderNat(state(), Host{External: []External{{evil, true, true}}}); err == nil {
 		t.Errorf("nat: %s", s)
 	}
 	bad := state()
 	bad.Networks[0].Bridge = "xc0 xc1"
-	if s, err := RenderNat(bad, Host{External: []string{"igb0"}}); err == nil {
+	if s, err := RenderNat(bad, Host{External: []External{{"igb0", true, true}}}); err == nil {
 		t.Errorf("bridge: %s", s)
 	}
-	if s, err := RenderRdr([]engine.FirewallPort{port(engine.TCP, "0.0.0.0", 1, "[fd00::1]:2")}, Host{}); err == nil {
+	if s, err := RenderRdr(engine.FirewallRules{Ports: []engine.FirewallPort{port(engine.TCP, "0.0.0.0", 1, "[fd00::1]:2")}}, Host{}); err == nil {
 		t.Errorf("families: %s", s)
 	}
 }

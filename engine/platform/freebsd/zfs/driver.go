@@ -212,21 +212,25 @@ func (d *Driver) destroyLeft(ctx context.Context, names []string, keep map[strin
 			left = append(left, n)
 		}
 	}
-	for len(left) > 0 {
-		var again []string
-		var failed error
-		for _, n := range left {
-			if err := d.tool.destroy(ctx, n); err != nil {
-				again = append(again, n)
-				failed = err
+	return patiently(ctx, func() error {
+		for {
+			again, failed := d.destroyEach(ctx, left)
+			if len(again) == len(left) {
+				return failed
 			}
+			left = again
 		}
-		if len(again) == len(left) {
-			return failed
+	})
+}
+
+// destroyEach destroys what can be and returns what cannot yet.
+func (d *Driver) destroyEach(ctx context.Context, datasets []string) (left []string, err error) {
+	for _, n := range datasets {
+		if failed := d.tool.destroy(ctx, n); failed != nil {
+			left, err = append(left, n), failed
 		}
-		left = again
 	}
-	return nil
+	return left, err
 }
 
 // Stage makes the chain's dataset, a clone of its parent or empty, and mounts it.

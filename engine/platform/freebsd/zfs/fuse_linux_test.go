@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,10 +109,24 @@ func poolMounts(t *testing.T) []string {
 	return paths
 }
 
+// oneByOne is held during commands and mounts: zfs-fuse locks up when they overlap.
+var oneByOne sync.Mutex
+
+type serial struct{ runner.Host }
+
+// Run runs one command at a time.
+func (s serial) Run(ctx context.Context, c runner.Cmd) (runner.Result, error) {
+	oneByOne.Lock()
+	defer oneByOne.Unlock()
+	return s.Host.Run(ctx, c)
+}
+
 // fuseMounter mounts as zfs-fuse can: its daemon mounts, where the property says.
 type fuseMounter struct{}
 
 func (fuseMounter) Mount(ctx context.Context, dataset, path string, _ bool) error {
+	oneByOne.Lock()
+	defer oneByOne.Unlock()
 	for _, args := range [][]string{{"set", "mountpoint=" + path, dataset}, {"mount", dataset}} {
 		out, err := exec.CommandContext(ctx, "zfs", args...).CombinedOutput()
 		if err != nil && !strings.Contains(string(out), "already mounted") {
@@ -123,6 +138,8 @@ func (fuseMounter) Mount(ctx context.Context, dataset, path string, _ bool) erro
 
 // Unmount lets go of nothing that is in use: the daemon would never get it free again.
 func (fuseMounter) Unmount(_ context.Context, path string) error {
+	oneByOne.Lock()
+	defer oneByOne.Unlock()
 	err := unix.Unmount(path, 0)
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
 		return nil
@@ -137,7 +154,7 @@ type fuseStorage struct {
 
 func (s fuseStorage) Open(t *testing.T) layers.Driver {
 	d, err := Open(t.Context(), Config{
-		Images: s.base, Dir: s.dir, Owner: "0badcafe", Run: runner.Host{}, Bin: "zfs", Mounter: fuseMounter{},
+		Images: s.base, Dir: s.dir, Owner: "0badcafe", Run: serial{}, Bin: "zfs", Mounter: fuseMounter{},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,226 @@
+package pf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/runner"
+)
+
+// Config is what a Firewall needs.
+type Config struct {
+	Owner engine.Owner
+	// External are the interfaces that face outwards; none: all that have an address and are not of the engine's.
+	External []string
+	Run      runner.Runner
+}
+
+// Firewall implements networks.Firewall with pfctl(8).
+type Firewall struct {
+	cfg Config
+
+	mu      sync.Mutex
+	applied map[string]string     // what each anchor and table was given
+	ports   []engine.FirewallPort // in force
+	untold  []string
+}
+
+// New returns the packet filter's driver for one daemon. Nothing is changed.
+func New(cfg Config) *Firewall { return &Firewall{cfg: cfg, applied: map[string]string{}} }
+
+// load is one call of pfctl that makes something hold.
+type load struct {
+	name  string // of the anchor or table
+	args  []string
+	stdin string
+}
+
+// Apply implements networks.Firewall. On a host without pf it does nothing: the proxies serve published ports then, and
+// Warnings tells.
+func (f *Firewall) Apply(ctx context.Context, rules engine.FirewallRules, assert bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !present() {
+		return nil
+	}
+	host, stamp, err := f.host(rules)
+	if err != nil {
+		return fail(err)
+	}
+	loads, err := f.render(rules, host)
+	if err != nil {
+		return &engine.Error{Op: "apply rules", Kind: engine.Invalid, Resource: engine.ResourceNetwork, Err: err}
+	}
+	if assert {
+		clear(f.applied)
+	}
+	for _, l := range loads {
+		// What "self" means is decided when rules are loaded.
+		text := l.stdin + stamp
+		if f.applied[l.name] == text {
+			continue
+		}
+		delete(f.applied, l.name)
+		if err := f.pfctl(ctx, l.stdin, l.args...); err != nil {
+			return fail(err)
+		}
+		f.applied[l.name] = text
+	}
+	gone := ended(f.ports, rules.Ports)
+	f.ports, f.untold = slices.Clone(rules.Ports), untold(rules.Networks)
+	var errs []error
+	for _, a := range gone {
+		errs = append(errs, f.pfctl(ctx, "", endCommand(a)...))
+	}
+	return fail(errors.Join(errs...))
+}
+
+func fail(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &engine.Error{Op: "apply rules", Kind: engine.KindOf(err), Resource: engine.ResourceNetwork, Err: err}
+}
+
+// render lists what must hold. The daemon's own anchors come before the ways to them.
+func (f *Firewall) render(rules engine.FirewallRules, host Host) ([]load, error) {
+	rdr, err := RenderRdr(rules, host)
+	if err != nil {
+		return nil, err
+	}
+	nat, err := RenderNat(rules, host)
+	if err != nil {
+		return nil, err
+	}
+	var loads []load
+	for _, a := range []struct{ name, text string }{
+		{child(AnchorRdr, f.cfg.Owner), rdr}, {child(AnchorNat, f.cfg.Owner), nat}, {AnchorRdr, entrance(AnchorRdr)}, {AnchorNat, entrance(AnchorNat)},
+	} {
+		loads = append(loads, load{a.name, []string{"-q", "-a", a.name, "-f", "-"}, a.text})
+	}
+	for _, n := range rules.Networks {
+		args, stdin, err := TableCommand(n.Name, n.Addrs)
+		if err != nil {
+			continue // Warnings tells, where it matters
+		}
+		loads = append(loads, load{"table " + n.Name, args, stdin})
+	}
+	return loads, nil
+}
+
+// pfctl runs pfctl(8), whose exit code does not tell everything.
+func (f *Firewall) pfctl(ctx context.Context, stdin string, args ...string) error {
+	if stdin == "" && slices.Contains(args, "-f") {
+		stdin = "\n" // nothing is something: an empty ruleset
+	}
+	res, err := f.cfg.Run.Run(ctx, runner.Cmd{Argv: append([]string{"/sbin/pfctl"}, args...), Stdin: stdin})
+	if err != nil {
+		return err
+	}
+	if said := Complaint(res.Stderr); said != "" {
+		return fmt.Errorf("pfctl %s: %s", strings.Join(args, " "), said)
+	}
+	return nil
+}
+
+// present reports whether pf is loaded.
+func present() bool {
+	_, err := os.Stat("/dev/pf")
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// host finds the interfaces that face outwards. stamp changes whenever an address of the host does.
+func (f *Firewall) host(rules engine.FirewallRules) (h Host, stamp string, err error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return h, "", err
+	}
+	h.OnlyExternal = len(f.cfg.External) > 0
+	var b strings.Builder
+	b.WriteString("# ")
+	for _, i := range all {
+		addrs, err := i.Addrs()
+		if err != nil {
+			return h, "", err
+		}
+		ext := External{Name: i.Name}
+		for _, a := range addrs {
+			fmt.Fprintf(&b, "%s %s ", i.Name, a)
+			if ip, ok := a.(*net.IPNet); ok && !ip.IP.IsLinkLocalUnicast() {
+				ext.IPv4, ext.IPv6 = ext.IPv4 || ip.IP.To4() != nil, ext.IPv6 || ip.IP.To4() == nil
+			}
+		}
+		if f.outward(i, ext, rules) {
+			h.External = append(h.External, ext)
+		}
+	}
+	return h, b.String(), nil
+}
+
+func (f *Firewall) outward(i net.Interface, ext External, rules engine.FirewallRules) bool {
+	if len(f.cfg.External) > 0 {
+		return slices.Contains(f.cfg.External, i.Name)
+	}
+	bridge := slices.ContainsFunc(rules.Networks, func(n engine.FirewallNetwork) bool { return n.Managed && n.Bridge == i.Name })
+	return (ext.IPv4 || ext.IPv6) && i.Flags&net.FlagLoopback == 0 && !bridge
+}
+
+// Warnings implements networks.Firewall.
+func (f *Firewall) Warnings(ctx context.Context) []string {
+	f.mu.Lock()
+	all := slices.Clone(f.untold)
+	f.mu.Unlock()
+	if !present() {
+		return append(all, ErrDisabled.Error())
+	}
+	res, err := f.cfg.Run.Run(ctx, runner.Cmd{Argv: []string{"/sbin/pfctl", "-s", "info"}})
+	if err != nil {
+		return append(all, err.Error())
+	}
+	if !Enabled(res.Stdout) {
+		return append(all, ErrDisabled.Error())
+	}
+	if res, err = f.cfg.Run.Run(ctx, runner.Cmd{Argv: []string{"/sbin/pfctl", "-s", "nat"}}); err != nil {
+		return append(all, err.Error())
+	}
+	for _, line := range Missing(res.Stdout) {
+		all = append(all, fmt.Sprintf("/etc/pf.conf lacks the line %s (translation rules come before filter rules; then: service pf reload)", line))
+	}
+	return all
+}
+
+// Cleanup implements networks.Firewall. The ways from the anchors to the daemons' stay: they may be other daemons' too.
+func (f *Firewall) Cleanup(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !present() {
+		return nil
+	}
+	var errs []error
+	for _, anchor := range []string{AnchorRdr, AnchorNat} {
+		errs = append(errs, f.pfctl(ctx, "", "-q", "-a", child(anchor, f.cfg.Owner), "-f", "-"))
+	}
+	for name := range f.applied {
+		if network, ok := strings.CutPrefix(name, "table "); ok {
+			args, _, err := TableCommand(network, nil)
+			if err == nil {
+				err = f.pfctl(ctx, "\n", args...)
+			}
+			errs = append(errs, err)
+		}
+	}
+	for _, a := range ended(f.ports, nil) {
+		errs = append(errs, f.pfctl(ctx, "", endCommand(a)...))
+	}
+	clear(f.applied)
+	f.ports = nil
+	return fail(errors.Join(errs...))
+}

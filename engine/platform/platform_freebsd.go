@@ -1,0 +1,79 @@
+package platform
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"runtime"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/daemon"
+	"github.com/xcengine/xc/engine/internal/runner"
+	"github.com/xcengine/xc/engine/internal/undo"
+	"github.com/xcengine/xc/engine/layers"
+	"github.com/xcengine/xc/engine/layers/copy"
+	"github.com/xcengine/xc/engine/lifecycle"
+	"github.com/xcengine/xc/engine/networks"
+	"github.com/xcengine/xc/engine/platform/freebsd/ifconfig"
+	"github.com/xcengine/xc/engine/platform/freebsd/jailer"
+	"github.com/xcengine/xc/engine/platform/freebsd/pf"
+	"github.com/xcengine/xc/engine/platform/freebsd/volmount"
+	"github.com/xcengine/xc/engine/platform/freebsd/zfs"
+	"github.com/xcengine/xc/engine/shim"
+	"github.com/xcengine/xc/engine/volumes"
+)
+
+var (
+	_ lifecycle.Runtime = (*jailer.Runtime)(nil)
+	_ networks.Plumber  = (*ifconfig.Plumber)(nil)
+	_ networks.Firewall = (*pf.Firewall)(nil)
+	_ volumes.Mounter   = volmount.Mounter{}
+)
+
+// storageDrivers are tried in this order.
+func storageDrivers(cfg daemon.HostConfig) []layers.Candidate {
+	dir := filepath.Join(cfg.StateDir, "layers")
+	return []layers.Candidate{
+		{Name: "zfs", Open: func(ctx context.Context) (layers.Driver, error) {
+			return zfs.Open(ctx, zfs.Config{
+				Images: cfg.ImageDataset, Containers: cfg.ContainerDataset, Dir: filepath.Join(dir, "zfs"), Owner: cfg.Owner, Run: runner.Host{},
+			})
+		}},
+		{Name: "copy", Open: func(ctx context.Context) (layers.Driver, error) { return copy.Open(ctx, filepath.Join(dir, "copy")) }},
+	}
+}
+
+// Open opens FreeBSD's drivers: jails, ZFS, bridges and epairs, pf.
+func Open(ctx context.Context, cfg daemon.HostConfig) (b daemon.Backends, err error) {
+	var undone undo.Stack
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, undone.Run(ctx))
+		}
+	}()
+	shimProgram, err := shimPath(cfg.Config)
+	if err != nil {
+		return b, err
+	}
+	run, err := jailer.New(jailer.Config{
+		StateDir: cfg.StateDir, DevfsFirst: cfg.DevfsIDOffset, DevfsForce: cfg.ForceDevfsRuleset, Run: runner.Host{}, Log: cfg.Log,
+	})
+	if err != nil {
+		return b, err
+	}
+	plumber, err := ifconfig.New(ifconfig.Config{Owner: cfg.Owner, StateDir: cfg.StateDir, Helper: shimProgram})
+	if err != nil {
+		return b, err
+	}
+	undone.Push("sockets", func(context.Context) error { return plumber.Close() })
+	storage, err := layers.Choose(ctx, cfg.Log, cfg.StorageDriver, storageDrivers(cfg)...)
+	if err != nil {
+		return b, err
+	}
+	return daemon.Backends{
+		Native:  engine.Platform{OS: "freebsd", Architecture: runtime.GOARCH},
+		Runtime: run, Shims: shims{shim.NewClient(shimProgram, cfg.Log)}, Layers: storage, Plumber: plumber,
+		Firewall: pf.New(pf.Config{Owner: cfg.Owner, External: cfg.ExtIfs, Run: runner.Host{}}), Mounter: volmount.Mounter{}, FirewallName: "pf",
+		Close: func() error { return undone.Run(context.Background()) },
+	}, nil
+}
