@@ -1,8 +1,6 @@
 package shim
 
 import (
-	"errors"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -17,7 +15,6 @@ const sendBuffer = 256 << 10
 type attachment struct {
 	p    *process
 	c    *net.UnixConn
-	r    *wire.Reader
 	want wire.Streams
 
 	mu   sync.Mutex // writing
@@ -29,9 +26,9 @@ type attachment struct {
 	}
 }
 
-func newAttachment(p *process, c *net.UnixConn, r *wire.Reader, want wire.Streams) *attachment {
+func newAttachment(p *process, c *net.UnixConn, want wire.Streams) *attachment {
 	_ = c.SetWriteBuffer(sendBuffer) // where it is refused there is less of a buffer
-	return &attachment{p: p, c: c, r: r, want: want}
+	return &attachment{p: p, c: c, want: want}
 }
 
 // deliver writes one frame of output. It blocks while the client does not read, and drops it when it has gone.
@@ -82,32 +79,59 @@ func (a *attachment) drop() {
 	}
 }
 
-// input moves what the client says until it goes. A client that goes without a word is gone; its process's stdin stays.
-func (a *attachment) input() {
+// input moves what the client says until it goes. early is what came with its first frame.
+func (a *attachment) input(early []byte) {
 	<-a.p.started
+	var split wire.Splitter
+	said := false
+	hear := func(k wire.Kind, piece []byte) error {
+		said = said || k == wire.StdinEnd || k == wire.Leave
+		a.hear(k, piece)
+		return nil
+	}
+	err := split.Take(early, hear)
+	r, rerr := newChunkReader(a.c)
+	if err == nil {
+		err = rerr
+	}
+	for err == nil {
+		var buf *[]byte
+		var n int
+		buf, n, err = r.next()
+		if err != nil || n == 0 {
+			break
+		}
+		err = split.Take((*buf)[wire.HeaderLen:wire.HeaderLen+n], hear)
+		chunks.Put(buf)
+	}
+	if a.feeds() && !said {
+		a.p.lost(a.p)
+	}
+	a.leave(err)
+}
+
+// feeds reports whether the client's input is the process's.
+func (a *attachment) feeds() bool {
 	a.p.mu.Lock()
-	takes := a.want.Stdin && a.p.launch.Stdin
-	a.p.mu.Unlock()
-	for {
-		f, err := a.r.Next()
-		if err != nil {
-			a.leave(err)
-			return
-		}
-		switch {
-		case !takes:
-		case f.Kind == wire.Stdin:
-			a.p.feed(f.Payload)
-		case f.Kind == wire.StdinEnd:
-			a.p.inputEnded()
-		}
+	defer a.p.mu.Unlock()
+	return a.want.Stdin && a.p.launch.Stdin
+}
+
+// hear takes one piece of what the client says.
+func (a *attachment) hear(k wire.Kind, piece []byte) {
+	switch {
+	case !a.feeds():
+	case k == wire.Stdin:
+		a.p.feed(piece)
+	case k == wire.StdinEnd:
+		a.p.inputEnded()
 	}
 }
 
 // leave is called when nothing more comes of the client. A write to it that blocks fails when it has closed its end, so the
 // lock is free soon.
 func (a *attachment) leave(err error) {
-	if !errors.Is(err, io.EOF) {
+	if err != nil {
 		a.c.Close()
 	}
 	a.mu.Lock()

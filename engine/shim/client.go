@@ -31,6 +31,8 @@ func NewClient(binary string, log *slog.Logger) *Client {
 }
 
 const (
+	// startTime bounds how long a shim may take to come up. The last one in its directory may still be about to end.
+	startTime = 30 * time.Second
 	// openTime bounds the handshake with a shim that was found, when the caller sets no bound.
 	openTime = 10 * time.Second
 	// cleanTime bounds how long a killed shim may take to be gone.
@@ -43,6 +45,8 @@ func (c *Client) Start(ctx context.Context, s engine.Supervision) (*Handle, erro
 	fail := func(err error) error {
 		return &engine.Error{Op: "start shim", Kind: engine.KindOf(err), Resource: engine.ResourceContainer, ID: string(s.ID), Err: err}
 	}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
 	s.Proxies = withListener(s.Proxies)
 	conn, theirs, err := unixsock.Pair()
 	if err != nil {
@@ -110,8 +114,10 @@ func (c *Client) reap(p *os.Process, s engine.Supervision) {
 	switch {
 	case err != nil:
 		c.log.Error("wait for shim", "container", s.ID, "error", err)
-	case !st.Success():
+	case st.ExitCode() > 0:
 		c.log.Warn("shim ended badly", "container", s.ID, "status", st.String(), "log", complaint(s.Dir))
+	case !st.Success():
+		c.log.Info("shim was killed", "container", s.ID, "status", st.String())
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/shim/internal/wire"
@@ -14,37 +16,54 @@ import (
 
 // Conn is a client's place at a process's streams. It implements engine.Conn.
 type Conn struct {
-	c     *net.UnixConn
-	early []byte // output that came with the answer
-	want  wire.Streams
+	c       *net.UnixConn
+	early   []byte // output that came with the answer
+	want    wire.Streams
+	waiting atomic.Bool // for the client's input
 }
 
-// Close leaves the process. Its stdin stays open.
-func (c *Conn) Close() error { return c.c.Close() }
+// Close leaves the process; its stdin stays open.
+func (c *Conn) Close() error {
+	c.leave()
+	return c.c.Close()
+}
 
-// inputChunk is how much of a client's input goes in one frame.
-const inputChunk = 32 << 10
+// leave says that the client goes and its input has not ended.
+func (c *Conn) leave() {
+	_ = c.c.SetWriteDeadline(time.Now().Add(lastWord))
+	_, _ = c.c.Write(wire.AppendFrame(nil, wire.Frame{Kind: wire.Leave})) // after Stream the connection is closed
+}
+
+const (
+	// inputChunk is how much of a client's input goes in one frame.
+	inputChunk = 32 << 10
+	// lastWord is how long a stream that breaks waits for the input to end as well: when the client has gone it does at once.
+	lastWord = 100 * time.Millisecond
+)
 
 var (
 	inputs  = sync.Pool{New: func() any { b := make([]byte, wire.HeaderLen+inputChunk); return &b }}
-	outputs = sync.Pool{New: func() any { b := make([]byte, chunk+wire.HeaderLen); return &b }}
+	outputs = sync.Pool{New: func() any { b := make([]byte, chunk); return &b }}
 )
 
 // Stream moves data until the process's output has ended (nil), ctx ends, or a member of stdio fails, and then closes the
 // connection: it is used once. When Stdin ends or fails, the process's stdin is closed if it is a StdinOnce one; the output
-// goes on after an end, not after a failure. It may return while a Read of Stdin is still waiting: what that brings is
+// goes on after an end, not after a failure. When ctx ends or a writer fails and Stdin does not end with it, the process's
+// stdin stays open for the next client. Stream may return while a Read of Stdin is still waiting: what that brings is
 // dropped.
 func (c *Conn) Stream(ctx context.Context, stdio engine.Stdio) error {
 	defer c.c.Close()
-	stop := context.AfterFunc(ctx, func() { c.c.Close() })
+	interrupt := func() { _ = c.c.SetReadDeadline(time.Unix(1, 0)) }
+	stop := context.AfterFunc(ctx, interrupt)
 	defer stop()
 	input := make(chan error, 1)
 	if stdio.Stdin != nil {
+		c.waiting.Store(true)
 		go func() {
 			err := c.input(stdio.Stdin)
 			input <- err
 			if err != nil {
-				c.c.Close()
+				interrupt()
 			}
 		}()
 	}
@@ -52,17 +71,30 @@ func (c *Conn) Stream(ctx context.Context, stdio engine.Stdio) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil {
+	failed := c.settle(stdio, input)
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	}
-	select {
-	case failed := <-input:
-		if failed != nil {
-			return failed
-		}
-	default:
+	case failed != nil:
+		return failed
 	}
 	return err
+}
+
+// settle finds out, when the output has broken off, whether the input has ended, too. The error is that of the input.
+func (c *Conn) settle(stdio engine.Stdio, input <-chan error) error {
+	if stdio.Stdin != nil {
+		select {
+		case err := <-input:
+			return err
+		case <-time.After(lastWord):
+		}
+		if !c.waiting.Load() {
+			return nil // the process does not take what it has: no word gets through
+		}
+	}
+	c.leave()
+	return nil
 }
 
 // input moves the client's input. The error is the reader's.
@@ -70,10 +102,11 @@ func (c *Conn) input(r io.Reader) error {
 	p := inputs.Get().(*[]byte)
 	defer inputs.Put(p)
 	buf := *p
-	sends := c.want.Stdin
 	for {
+		c.waiting.Store(true)
 		n, err := r.Read(buf[wire.HeaderLen:])
-		if n > 0 && sends {
+		c.waiting.Store(false)
+		if n > 0 && c.want.Stdin {
 			wire.PutHeader(buf, wire.Stdin, 0, n)
 			if _, werr := c.c.Write(buf[:wire.HeaderLen+n]); werr != nil {
 				return nil // whoever reads the output learns why
@@ -82,7 +115,7 @@ func (c *Conn) input(r io.Reader) error {
 		if err == nil {
 			continue
 		}
-		if sends {
+		if c.want.Stdin {
 			_, _ = c.c.Write(wire.AppendFrame(nil, wire.Frame{Kind: wire.StdinEnd}))
 		}
 		if errors.Is(err, io.EOF) {
@@ -92,63 +125,41 @@ func (c *Conn) input(r io.Reader) error {
 	}
 }
 
+// errEnd ends output with the process's.
+var errEnd = errors.New("end of output")
+
 // output moves the process's output to its end.
 func (c *Conn) output(stdio engine.Stdio) error {
 	p := outputs.Get().(*[]byte)
 	defer outputs.Put(p)
 	buf := *p
 	r := io.MultiReader(bytes.NewReader(c.early), c.c)
-	d := demux{stdio: stdio}
-	have := 0
-	for {
-		n, err := r.Read(buf[have:])
-		have += n
-		used, done, derr := d.take(buf[:have])
-		if done || derr != nil {
-			return derr
-		}
-		have = copy(buf, buf[used:have])
-		if err != nil && n == 0 {
-			return &engine.Error{Op: "read output", Kind: engine.Unavailable, Resource: engine.ResourceContainer, Err: err}
-		}
-	}
-}
-
-// demux passes frames of output on, also in pieces as they come.
-type demux struct {
-	stdio engine.Stdio
-	w     io.Writer // of the frame that was begun; nil drops it
-	left  int       // of its payload
-}
-
-// take handles what of b it can and says how much that was. What is left over is less than a header.
-func (d *demux) take(b []byte) (used int, done bool, err error) {
-	for {
-		if n := min(d.left, len(b)-used); n > 0 {
-			if d.w != nil {
-				if _, err := d.w.Write(b[used : used+n]); err != nil {
-					return used, false, err
-				}
-			}
-			d.left -= n
-			used += n
-		}
-		if d.left > 0 || len(b)-used < wire.HeaderLen {
-			return used, false, nil
-		}
-		k, _, n, err := wire.Header(b[used:])
-		if err != nil || k == wire.End {
-			return used, k == wire.End, err
-		}
-		used += wire.HeaderLen
-		d.left = n
+	write := func(k wire.Kind, piece []byte) error {
+		var w io.Writer
 		switch k {
 		case wire.Stdout:
-			d.w = d.stdio.Stdout
+			w = stdio.Stdout
 		case wire.Stderr:
-			d.w = d.stdio.Stderr
-		default:
-			d.w = nil
+			w = stdio.Stderr
+		case wire.End:
+			return errEnd
+		}
+		if w == nil {
+			return nil
+		}
+		_, err := w.Write(piece)
+		return err
+	}
+	var split wire.Splitter
+	for {
+		n, err := r.Read(buf)
+		if serr := split.Take(buf[:n], write); errors.Is(serr, errEnd) {
+			return nil
+		} else if serr != nil {
+			return serr
+		}
+		if err != nil {
+			return &engine.Error{Op: "read output", Kind: engine.Unavailable, Resource: engine.ResourceContainer, Err: err}
 		}
 	}
 }

@@ -21,7 +21,8 @@ const (
 )
 
 // saveExit puts main's exit status into the working directory. When it returns, every process finds the status there,
-// whoever is killed; sync brings it to the disk and may be left to run beside what comes next.
+// whoever is killed. sync brings it to the disk, for the case that the power fails; it takes as long as the disk does and is
+// left to run beside what comes next.
 func saveExit(st engine.ExitStatus) (sync func() error, err error) {
 	f, err := os.OpenFile(exitTemp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

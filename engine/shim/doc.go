@@ -17,7 +17,7 @@
 // Connections are stream sockets; internal/wire has the frames. A connection's first frame says what it is for. A control
 // connection carries requests and their answers, events, and word of the log's growth. Each attached client and each exec
 // has a connection of its own, so that one who reads slowly slows down his process (as with dockerd) and nobody's requests.
-// Such a connection carries Stdin and StdinEnd one way, Stdout, Stderr and End the other. The first control connection is
+// Such a connection carries Stdin, StdinEnd and Leave one way, Stdout, Stderr and End the other. The first control connection is
 // inherited, all others come in at shim.sock, which stands in the container's directory.
 //
 // The shim says its version in Welcome. A daemon speaks every version up to its own; a shim takes what it knows of a newer
@@ -27,9 +27,10 @@
 // # Life of a shim
 //
 //   - Without Run it lives as long as a control connection does.
-//   - When main has ended: the status is in exit.json before anything else happens; what is left in the sandbox is killed;
-//     output is read to its end, or for a moment when somebody who escaped holds it open; the log is closed; then the end
-//     is told. The shim goes at Release, when no control connection is left (the status is on disk), or after a while.
+//   - When main has ended: the status is in exit.json, for whoever looks, before anything else happens (and synced to the
+//     disk beside what follows: a shim does not end before it is); what is left in the sandbox is killed; output is read to
+//     its end, or for a moment when somebody who escaped holds it open; the log is closed; then the end is told. The shim
+//     goes at Release, when no control connection is left, or after a while.
 //   - SIGTERM, which a host that shuts down sends to everyone, is passed on to main, once a signal. The shim goes on: the
 //     end of main is what it is there to note. Without a main it ends. SIGHUP, SIGINT and SIGQUIT mean nothing to it.
 //
@@ -38,9 +39,9 @@
 // Output goes to the log before it goes to clients. A client that does not read holds its process up, until its connection
 // is gone; once main has ended, one that takes nothing for ten seconds is dropped instead, so that the end gets told. Without
 // clients output goes to the log alone, an exec's to nobody. Input of several clients is mixed as it comes. The end of a
-// client's input closes the process's stdin if it is a StdinOnce one without a terminal, else it means nothing; a
-// connection that breaks without it (a daemon that was killed) closes nothing, for the process would take it for the end of
-// its data.
+// client's input closes the process's stdin if it is a StdinOnce one without a terminal, else it means nothing. A client that
+// breaks off without a word has ended its input; but when its daemon's control connection breaks with it, the daemon was
+// killed, and stdin stays open: the process would take the half that it got for all.
 //
 // A process whose main part has ended may leave its output open to a child (a daemon started by an exec). Its clients are
 // let go two seconds after; the shim reads on to nowhere, so that the child does not get SIGPIPE.

@@ -24,8 +24,9 @@ const (
 
 // process is main or an exec, from before its start until its last client is gone.
 type process struct {
-	id   engine.ExecID // empty: main
-	sink sink          // takes the output before clients do; nil for execs
+	id   engine.ExecID  // empty: main
+	sink sink           // takes the output before clients do; nil for execs
+	lost func(*process) // is called when a client that fed it broke off without a word
 
 	mu      sync.Mutex
 	launch  engine.Launch
@@ -51,8 +52,8 @@ type sink interface {
 	write(src engine.Source, p []byte)
 }
 
-func newProcess(id engine.ExecID, sink sink) *process {
-	return &process{id: id, sink: sink, started: make(chan struct{}), ending: make(chan struct{}), told: make(chan struct{})}
+func newProcess(id engine.ExecID, sink sink, lost func(*process)) *process {
+	return &process{id: id, sink: sink, lost: lost, started: make(chan struct{}), ending: make(chan struct{}), told: make(chan struct{})}
 }
 
 // begin takes a process that runs, and its streams.
@@ -90,7 +91,7 @@ func (p *process) pump(src *source) {
 				return
 			}
 			// An exec's child goes on writing into the void rather than into a closed pipe.
-			src.late, src.left = false, pipeMax
+			src.endless()
 		case p.master == src.f && p.hungUp():
 		default:
 			return
@@ -186,7 +187,7 @@ func (p *process) inputEnded() {
 func (p *process) closeStdin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stdin != nil && p.stdin != p.master {
+	if p.stdin != nil && p.stdin != p.master { // a terminal has no end of input
 		p.stdin.Close()
 	}
 	p.stdin = nil

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +36,8 @@ const (
 	linger = time.Minute
 	// firstWord bounds how long a new connection may keep silent.
 	firstWord = 10 * time.Second
+	// lostGrace is how long the connections of a daemon that dies may take to break, the first to the last.
+	lostGrace = time.Second
 	// endedKept bounds how many ends of execs are remembered for a daemon that comes later.
 	endedKept = 128
 )
@@ -56,6 +60,7 @@ type server struct {
 	l         *net.UnixListener
 	lock      *pidlock.Lock
 	growth    *growth
+	syncing   sync.WaitGroup // of the exit status
 	main      *process
 	quit      chan struct{} // closed when the shim is to end
 
@@ -145,7 +150,9 @@ func (s *server) serveFirst(c *net.UnixConn) {
 		err = fmt.Errorf("first frame of kind %d", f.Kind)
 	}
 	if err != nil {
-		s.Log.Error("inherited connection", "error", err)
+		if !errors.Is(err, io.EOF) { // the daemon has gone already
+			s.Log.Error("inherited connection", "error", err)
+		}
 		s.end()
 		return
 	}
@@ -166,7 +173,7 @@ func (s *server) supervise(sup engine.Supervision) error {
 			return fmt.Errorf("open log: %w", err)
 		}
 	}
-	s.sup, s.growth, s.main = sup, g, newProcess("", g)
+	s.sup, s.growth, s.main = sup, g, newProcess("", g, s.clientLost)
 	return nil
 }
 
@@ -235,9 +242,23 @@ func (s *server) serveAttach(c *net.UnixConn, r *wire.Reader, f wire.Frame) {
 		refuse(c, err)
 		return
 	}
-	a := newAttachment(s.main, c, r, want)
+	a := newAttachment(s.main, c, want)
 	s.main.add(a, wire.Frame{Kind: wire.OK})
-	a.input()
+	a.input(r.Rest())
+}
+
+// clientLost is called when the connection of a client that fed a process breaks. If it was the client alone that went, its
+// input has ended. If its daemon went with it, the input has not: the process must not take the half that it got for all.
+func (s *server) clientLost(p *process) {
+	there := s.present()
+	time.AfterFunc(lostGrace, func() {
+		for _, ss := range s.present() {
+			if slices.Contains(there, ss) {
+				p.inputEnded()
+				return
+			}
+		}
+	})
 }
 
 // terminate is what SIGTERM does.
@@ -279,6 +300,7 @@ func (s *server) endLocked() {
 // close gives back the directory. Connections close with the process: a client that sees that knows that the shim is gone.
 func (s *server) close() error {
 	s.l.Close() // removes the socket
+	s.syncing.Wait()
 	if s.supervised() {
 		s.growth.close()
 	}

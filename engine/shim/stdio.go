@@ -140,31 +140,60 @@ var chunks = sync.Pool{New: func() any { b := make([]byte, wire.HeaderLen+chunk)
 // errEnough ends a source that somebody holds open although its process has ended.
 var errEnough = errors.New("output is held open")
 
-// source is one stream of a process's output.
-type source struct {
-	f    *os.File
+// chunkReader reads a descriptor chunk by chunk. It takes a buffer only when there is something to read, and allocates
+// nothing itself.
+type chunkReader struct {
 	raw  syscall.RawConn
-	kind wire.Kind
-	late bool // the time for the process's last output is over: take what is there
-	left int  // and at most this much
-
-	// take is attempt as a value, made once: reading must not allocate.
-	take func(fd uintptr) bool
+	once bool                  // do not wait: EAGAIN is an answer
+	take func(fd uintptr) bool // attempt as a value, made once
 	buf  *[]byte
 	n    int
 	err  error
 }
 
+func newChunkReader(f syscall.Conn) (*chunkReader, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	r := &chunkReader{raw: raw}
+	r.take = r.attempt
+	return r, nil
+}
+
+// next waits for data and returns a buffer of chunks with n bytes behind a header's room; at the end that is none and no
+// error. The caller gives the buffer back.
+func (r *chunkReader) next() (buf *[]byte, n int, err error) {
+	if err := r.raw.Read(r.take); err != nil {
+		return nil, 0, err
+	}
+	buf, n, err = r.buf, r.n, r.err
+	r.buf = nil
+	return buf, n, err
+}
+
+// attempt reads if there is something; false waits for that.
+func (r *chunkReader) attempt(fd uintptr) bool {
+	r.buf, r.n, r.err = readChunk(int(fd))
+	return r.once || !errors.Is(r.err, unix.EAGAIN)
+}
+
+// source is one stream of a process's output.
+type source struct {
+	*chunkReader
+	f    *os.File
+	kind wire.Kind
+	left int // how much is taken at most once the time for the process's last output is over
+}
+
 // newSource reads a pollable file.
 func newSource(f *os.File, kind wire.Kind) (*source, error) {
-	raw, err := f.SyscallConn()
+	r, err := newChunkReader(f)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	s := &source{f: f, raw: raw, kind: kind, left: pipeMax}
-	s.take = s.attempt
-	return s, nil
+	return &source{chunkReader: r, f: f, kind: kind, left: pipeMax}, nil
 }
 
 // logged is which stream of the log the source is.
@@ -175,36 +204,26 @@ func (s *source) logged() engine.Source {
 	return engine.SourceStdout
 }
 
-// read waits for output. It returns a buffer of chunks with n bytes behind the header's room; at the end that is none and no
-// error. errEnough may come with the last bytes.
+// read is next until the file's read deadline, the time for the process's last output. From then on it takes what stands
+// there, and ends with errEnough, which may come with the last bytes.
 func (s *source) read() (buf *[]byte, n int, err error) {
-	for {
-		rerr := s.raw.Read(s.take)
-		if errors.Is(rerr, os.ErrDeadlineExceeded) {
-			s.late = true
-			_ = s.f.SetReadDeadline(noDeadline)
-			continue
-		}
-		if rerr != nil {
-			return nil, 0, rerr
-		}
-		buf, n, err = s.buf, s.n, s.err
-		s.buf = nil
-		if s.late {
-			s.left -= n
-			if errors.Is(err, unix.EAGAIN) || err == nil && s.left <= 0 {
-				err = errEnough
-			}
-		}
-		return buf, n, err
+	buf, n, err = s.next()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		s.once = true
+		_ = s.f.SetReadDeadline(noDeadline)
+		buf, n, err = s.next()
 	}
+	if s.once {
+		s.left -= n
+		if errors.Is(err, unix.EAGAIN) || err == nil && s.left <= 0 {
+			err = errEnough
+		}
+	}
+	return buf, n, err
 }
 
-// attempt reads if there is something; false waits for that.
-func (s *source) attempt(fd uintptr) bool {
-	s.buf, s.n, s.err = readChunk(int(fd))
-	return s.late || !errors.Is(s.err, unix.EAGAIN)
-}
+// endless makes the source wait again.
+func (s *source) endless() { s.once, s.left = false, pipeMax }
 
 func readChunk(fd int) (*[]byte, int, error) {
 	buf := chunks.Get().(*[]byte)

@@ -120,11 +120,7 @@ func (s *server) attend(child *reaper.Process, proxies []*proxy.Proxy) {
 		sync = s.save(exit)
 	}
 	s.main.ended(exit)
-	synced := make(chan struct{})
-	go func() {
-		defer close(synced)
-		s.synced(sync)
-	}()
+	s.syncing.Go(func() { s.synced(sync) })
 	for _, p := range proxies {
 		p.Close()
 	}
@@ -133,7 +129,6 @@ func (s *server) attend(child *reaper.Process, proxies []*proxy.Proxy) {
 	s.growth.finish()
 	s.awaitExecs()
 	s.main.finish()
-	<-synced
 	s.mu.Lock()
 	s.phase = told // before anybody can hear of it and release
 	s.mu.Unlock()
@@ -201,12 +196,12 @@ func (s *server) serveExec(c *net.UnixConn, r *wire.Reader, f wire.Frame) {
 		refuse(c, err)
 		return
 	}
-	p := newProcess(x.ID, nil)
+	p := newProcess(x.ID, nil, s.clientLost)
 	if err := s.admit(p); err != nil {
 		refuse(c, err)
 		return
 	}
-	a := newAttachment(p, c, r, x.Streams)
+	a := newAttachment(p, c, x.Streams)
 	// Its output must not come before the answer, nor go by before the client is there.
 	a.mu.Lock()
 	p.clients = []*attachment{a}
@@ -222,7 +217,7 @@ func (s *server) serveExec(c *net.UnixConn, r *wire.Reader, f wire.Frame) {
 	a.write(wire.AppendFrame(nil, wire.Frame{Kind: wire.OK, Number: f.Number, Payload: wire.EncodePid(child.Pid())}))
 	a.mu.Unlock()
 	go s.attendExec(p, child)
-	a.input()
+	a.input(r.Rest())
 }
 
 // admit enters an exec before its start.

@@ -53,6 +53,7 @@ const (
 	Stdout   Kind = 50
 	Stderr   Kind = 51
 	End      Kind = 52 // of all output
+	Leave    Kind = 53 // the client goes, its input has not ended
 )
 
 // HeaderLen is the length of a frame's header.

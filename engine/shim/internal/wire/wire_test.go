@@ -158,6 +158,43 @@ func TestReader(t *testing.T) {
 	}
 }
 
+func TestSplitter(t *testing.T) {
+	var stream []byte
+	for i, n := range []int{0, 1, 7, 8, 9, 5000, 0} {
+		stream = AppendFrame(stream, Frame{Kind: Kind(i + 1), Payload: bytes.Repeat([]byte{byte('a' + i)}, n)})
+	}
+	for piece := 1; piece < 40; piece++ {
+		var s Splitter
+		sizes := make(map[Kind]int)
+		for rest := stream; len(rest) > 0; {
+			n := min(piece, len(rest))
+			err := s.Take(rest[:n], func(k Kind, p []byte) error {
+				sizes[k] += len(p)
+				for _, c := range p {
+					if c != byte('a'+k-1) {
+						t.Fatalf("kind %d has %q", k, p)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		if d := cmp.Diff(map[Kind]int{1: 0, 2: 1, 3: 7, 4: 8, 5: 9, 6: 5000, 7: 0}, sizes); d != "" {
+			t.Fatalf("pieces of %d: %s", piece, d)
+		}
+	}
+	var s Splitter
+	if err := s.Take(AppendFrame(nil, Frame{Kind: End}), func(Kind, []byte) error { return io.EOF }); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+	if err := s.Take([]byte{1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}, nil); err == nil {
+		t.Error("an endless frame was accepted")
+	}
+}
+
 func TestReaderRefusesEndlessFrames(t *testing.T) {
 	if _, err := NewReader(bytes.NewReader([]byte{1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0})).Next(); err == nil {
 		t.Error("accepted")
