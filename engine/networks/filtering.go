@@ -68,10 +68,15 @@ func (s *Service) rules() engine.FirewallRules {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var rules engine.FirewallRules
-	addrs := make(map[engine.NetworkID][]engine.Endpoint)
+	rules.Ports = make([]engine.FirewallPort, 0, 2*len(s.boxes)) // commonly one port each, in two IP versions
+	addrs := make(map[engine.NetworkID][]netip.Addr)
 	for _, b := range s.boxes {
 		for _, e := range b.endpoints {
-			addrs[e.Network] = append(addrs[e.Network], e)
+			for _, p := range [2]netip.Prefix{e.IPv4, e.IPv6} {
+				if p.IsValid() {
+					addrs[e.Network] = append(addrs[e.Network], p.Addr())
+				}
+			}
 		}
 		for _, p := range b.published {
 			rules.Ports = append(rules.Ports, p.rule(b.id))
@@ -92,9 +97,10 @@ func (s *Service) rules() engine.FirewallRules {
 }
 
 // rule is the network as the packet filter sees it.
-func (n *network) rule(endpoints []engine.Endpoint) engine.FirewallNetwork {
+func (n *network) rule(addrs []netip.Addr) engine.FirewallNetwork {
+	slices.SortFunc(addrs, netip.Addr.Compare)
 	r := engine.FirewallNetwork{
-		Network: n.ID, Name: n.Name, Managed: n.Driver == driverBridge, Bridge: n.Bridge, Internal: n.Internal, Isolated: !n.opts.icc,
+		Addrs: addrs, Network: n.ID, Name: n.Name, Managed: n.Driver == driverBridge, Bridge: n.Bridge, Internal: n.Internal, Isolated: !n.opts.icc,
 		Mode4: n.opts.mode4, Mode6: n.opts.mode6, SNAT4: n.opts.host4, SNAT6: n.opts.host6,
 	}
 	translates := r.Managed && n.opts.masquerade && !n.Internal
@@ -103,14 +109,5 @@ func (n *network) rule(endpoints []engine.Endpoint) engine.FirewallNetwork {
 	for _, p := range n.pools {
 		r.Subnets = append(r.Subnets, p.Subnet)
 	}
-	for _, e := range endpoints {
-		if e.IPv4.IsValid() {
-			r.Addrs = append(r.Addrs, e.IPv4.Addr())
-		}
-		if e.IPv6.IsValid() {
-			r.Addrs = append(r.Addrs, e.IPv6.Addr())
-		}
-	}
-	slices.SortFunc(r.Addrs, func(a, b netip.Addr) int { return a.Compare(b) })
 	return r
 }

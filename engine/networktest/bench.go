@@ -192,7 +192,7 @@ func (l lan) addr6(host byte) netip.Addr {
 // plug is a dual-stack place in the network with its gateway as the default router.
 func (l lan) plug(host byte, name string) engine.Plug {
 	return engine.Plug{
-		Network: l.Network, Bridge: l.Bridge, Alias: l.Alias, Interface: name, MAC: fmt.Sprintf("02:42:0a:4d:%s:%02x", l.subnet4.String()[6:7]+"0", host),
+		Network: l.Network, Bridge: l.Bridge, Alias: l.Alias, Interface: name, MAC: fmt.Sprintf("02:42:0a:4d:%02x:%02x", l.subnet4.Addr().As4()[2], host),
 		Addrs:    []netip.Prefix{netip.PrefixFrom(l.addr4(host), 24), netip.PrefixFrom(l.addr6(host), 64)},
 		Gateway4: l.addr4(1), Gateway6: l.addr6(1),
 	}

@@ -271,9 +271,11 @@ func addressIsReusedImmediately(b *bench) {
 	l := b.newLAN(1, ours)
 	asker := b.newBox()
 	b.attach(asker, l.plug(9, "eth0"))
-	for i := range 3 {
+	for i, mac := range []string{l.plug(2, "").MAC, l.plug(2, "").MAC, "02:00:00:00:00:77", l.plug(2, "").MAC, "02:00:00:00:00:78"} {
 		x := b.newBox()
-		b.attach(x, l.plug(2, "eth0"))
+		p := l.plug(2, "eth0")
+		p.MAC = mac
+		b.attach(x, p)
 		name := fmt.Sprint("x", i)
 		b.serve(x.Sandbox, "tcp", ":80", name)
 		b.reaches("the present holder", asker.Sandbox, "tcp", at4(l.addr4(2), 80), name, "")

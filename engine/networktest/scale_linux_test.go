@@ -39,10 +39,10 @@ func TestTwoHundredContainers(t *testing.T) {
 	// Other work on the machine makes it longer: the shortest counts.
 	first, last := slices.Min(took[:part]), slices.Min(took[n-part:])
 	t.Logf("attach with a published port: the first %d %v, the last of %d %v; name query: beside %d %v, beside %d %v", part, first, n, last, part, latency[part], n, latency[n])
-	if last > 2*first+time.Millisecond {
+	if last > 3*first+2*time.Millisecond { // a bridge goes through its ports when one joins
 		t.Errorf("attach grew from %v to %v", first, last)
 	}
-	if latency[n] > 2*latency[part]+time.Millisecond {
+	if latency[n] > 3*latency[part]+time.Millisecond {
 		t.Errorf("name query grew from %v to %v", latency[part], latency[n])
 	}
 	start := time.Now()

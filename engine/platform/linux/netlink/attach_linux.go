@@ -112,7 +112,7 @@ func (p *Plumber) plug(in *inside, want engine.Plug, undone *undo.Stack) (engine
 	if got.MAC == "" {
 		got.MAC = link.Attrs().HardwareAddr.String()
 	}
-	return got, in.bringUp(link, got)
+	return got, in.bringUp(link, got, p.tell.need(got))
 }
 
 // pair makes both ends and marks them.

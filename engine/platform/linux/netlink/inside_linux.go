@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -111,9 +110,8 @@ func (in *inside) free(want string) string {
 }
 
 // bringUp gives a new interface its parameters and addresses and brings it up.
-func (in *inside) bringUp(link netlink.Link, plug engine.Plug) error {
-	has6 := slices.ContainsFunc(plug.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() })
-	if err := setInside(plug.Interface, has6, plug.Sysctls); err != nil {
+func (in *inside) bringUp(link netlink.Link, plug engine.Plug, announce bool) error {
+	if err := setInside(plug, announce); err != nil {
 		return err
 	}
 	for _, a := range plug.Addrs {

@@ -1,6 +1,7 @@
 package netlink
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -61,4 +62,35 @@ func FuzzParseMark(f *testing.F) {
 			t.Errorf("%q is a mark without a network", alias)
 		}
 	})
+}
+
+func TestAnnounced(t *testing.T) {
+	var a announcements
+	for i, c := range []struct {
+		mac, addr string
+		want      bool
+	}{
+		{"02:42:ac:11:00:02", "172.17.0.2/16", false},
+		{"02:00:00:00:00:77", "172.17.0.2/16", true},
+		{"02:42:ac:11:00:02", "172.17.0.2/16", true}, // the last holder had another
+		{"02:42:ac:11:00:02", "172.17.0.2/16", false},
+		{"", "172.17.0.3/16", true},
+		{"02:42:00:00:00:02", "fd00::2/64", false},
+	} {
+		p := engine.Plug{Bridge: "br0", MAC: c.mac, Addrs: []netip.Prefix{netip.MustParsePrefix(c.addr)}}
+		if got := a.need(p); got != c.want {
+			t.Errorf("%d: %+v: %v", i, p, got)
+		}
+	}
+}
+
+func TestSysctlPath(t *testing.T) {
+	for key, want := range map[string]string{
+		"net.ipv4.conf.IFNAME.log_martians": "ipv4/conf/eth0/log_martians", "net.ipv6.conf.ifname.accept_ra": "ipv6/conf/eth0/accept_ra",
+		"net.ipv4.ip_forward": "", "kernel.conf.x.IFNAME.y": "", "net.ipv4.conf.eth1.log_martians": "", "net.../../etc.conf.IFNAME.x": "", "": "",
+	} {
+		if got, ok := sysctlPath(key, "eth0"); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v", key, got, ok)
+		}
+	}
 }

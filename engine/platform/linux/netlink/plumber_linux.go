@@ -20,6 +20,7 @@ type Plumber struct {
 	host  *netlink.Handle
 	send  *requester // for what netlink.Handle has no one request
 	dead  *burial
+	tell  announcements
 }
 
 // New returns the plumber of an owner. It changes nothing. Close ends it.

@@ -4,9 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/xcengine/xc/engine"
 )
 
 // Where the kernel's network parameters are. What is read and written there belongs to the network namespace of the thread.
@@ -71,24 +75,28 @@ func hairpinNeeded() bool {
 	return err == nil && strings.TrimSpace(string(on)) == "1"
 }
 
-// setInside sets the parameters of an interface inside: no addresses but ours, neighbours told of it when it comes up, and
-// what the user wants. To be called in the container's namespace, before the interface is up.
-func setInside(name string, ipv6 bool, wanted []string) error {
-	disable := "1"
-	if ipv6 {
-		disable = "0"
+// setInside sets the parameters of an interface inside: no addresses but ours, neighbours told of it when it comes up if they
+// must be, and what the user wants. To be called in the container's namespace, before the interface is up.
+func setInside(plug engine.Plug, announce bool) error {
+	name := plug.Interface
+	var params [][2]string
+	if announce {
+		params = append(params, [2]string{"ipv4/conf/" + name + "/arp_notify", "1"})
 	}
-	for _, s := range [][2]string{
-		{"ipv4/conf/" + name + "/arp_notify", "1"},
-		{"ipv6/conf/" + name + "/disable_ipv6", disable},
-		{"ipv6/conf/" + name + "/accept_ra", "0"}, // others on the network are no routers
-		{"ipv6/conf/" + name + "/ndisc_notify", "1"},
-	} {
+	if slices.ContainsFunc(plug.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() }) {
+		params = append(params,
+			[2]string{"ipv6/conf/" + name + "/disable_ipv6", "0"},
+			[2]string{"ipv6/conf/" + name + "/accept_ra", "0"}, // others on the network are no routers
+			[2]string{"ipv6/conf/" + name + "/ndisc_notify", "1"})
+	} else {
+		params = append(params, [2]string{"ipv6/conf/" + name + "/disable_ipv6", "1"})
+	}
+	for _, s := range params {
 		if err := setIfThere(s[0], s[1]); err != nil {
 			return err
 		}
 	}
-	for _, w := range wanted {
+	for _, w := range plug.Sysctls {
 		key, value, ok := strings.Cut(w, "=")
 		path, valid := sysctlPath(key, name)
 		if !ok || !valid {
