@@ -25,6 +25,9 @@ import (
 // closeTimeout bounds the writing of what is not on disk yet at the daemon's end.
 const closeTimeout = 15 * time.Second
 
+// certsDir is where Docker's administrators put registries' certificates.
+const certsDir = "/etc/docker/certs.d"
+
 // Build says what this program is.
 type Build struct {
 	Version, Commit string
@@ -131,6 +134,9 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 		Failpoint:  failpoint(os.Getenv("XC_FAILPOINT")),
 	})
 	using.containers = d.Containers
+	if err := d.Images.Restore(ctx); err != nil {
+		d.log.ErrorContext(ctx, "layers that were lost are not all back", "error", err)
+	}
 	d.onClose("containers", func(context.Context) error { d.Containers.Close(); return nil })
 	if err := d.Containers.Recover(ctx); err != nil {
 		return err
@@ -146,7 +152,7 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 func (d *Daemon) openImages(store *db.DB, using *users) error {
 	client, err := registry.New(registry.Config{
 		CredentialsFile: d.Config.Registries, Mirrors: d.Config.Mirrors, Insecure: d.Config.Insecure,
-		UserAgent: "xc/" + d.Build.Version, Log: d.log,
+		CertsDir: certsDir, UserAgent: "xc/" + d.Build.Version, Log: d.log,
 	})
 	if err != nil {
 		return err

@@ -15,6 +15,11 @@ func (u *users) ImageUsers(ctx context.Context, id engine.ImageID) ([]engine.Con
 	return u.containers.ImageUsers(ctx, id)
 }
 
+// ImageCounts tells for every image that is used how many containers are made of it.
+func (u *users) ImageCounts(ctx context.Context) (map[engine.ImageID]int, error) {
+	return u.containers.ImageCounts(ctx)
+}
+
 func (u *users) NetworkUsers(ctx context.Context, id engine.NetworkID) ([]engine.AttachedEndpoint, error) {
 	return u.containers.NetworkUsers(ctx, id)
 }

@@ -254,6 +254,15 @@ func (s *Service) ImageUsers(_ context.Context, id engine.ImageID) ([]engine.Con
 	return users, nil
 }
 
+// ImageCounts returns how many containers are made of each image that is used.
+func (s *Service) ImageCounts(context.Context) (map[engine.ImageID]int, error) {
+	counts := map[engine.ImageID]int{}
+	for _, c := range s.users() {
+		counts[c.Image]++
+	}
+	return counts, nil
+}
+
 // VolumeUsers returns the containers that have a volume mounted or would mount it.
 func (s *Service) VolumeUsers(_ context.Context, name string) ([]engine.Container, error) {
 	var users []engine.Container
