@@ -65,7 +65,7 @@ func (p *Plumber) wire(ctx context.Context, w engine.Wiring, undone *undo.Stack)
 			return nil, err
 		}
 	}
-	if err := errors.Join(inside.addAddr(loopback, netip.MustParsePrefix("127.0.0.1/8")), inside.up(loopback)); err != nil {
+	if err := inside.loopback(); err != nil {
 		return nil, err
 	}
 	// What is there beyond the wiring goes before routes are set, which may have led over it.
@@ -77,6 +77,16 @@ func (p *Plumber) wire(ctx context.Context, w engine.Wiring, undone *undo.Stack)
 		}
 	}
 	return plugs, defaults(inside, plugs)
+}
+
+// loopback brings up a stack's own interface, which has no address of IPv4 at first.
+func (s stack) loopback() error {
+	localhost := netip.MustParsePrefix("127.0.0.1/8")
+	there := slices.ContainsFunc(s.known, func(i seen) bool { return i.Name == loopback && slices.Contains(i.Addrs, localhost) })
+	if there {
+		return s.up(loopback)
+	}
+	return errors.Join(s.addAddr(loopback, localhost), s.up(loopback))
 }
 
 // placesOf lists the host's ends of a container's epairs by network.

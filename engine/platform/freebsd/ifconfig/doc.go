@@ -2,7 +2,7 @@
 // ifconfig(8) and route(8) make.
 //
 // Everything that is made carries a description with its owner's mark ("xc:<owner>:<network>" for a bridge,
-// "xc:<owner>:<container>:<network>:<interface inside>" for the host's end of an epair; ids by their first 12 digits) and is in
+// "xc:<owner>:<container>:<network>:<interface inside>" for the host's end of an epair; ids by their first 12 digits, but a bridge's whole) and is in
 // the group "xc", so that it is found without any record. Alias addresses cannot be marked: what a jail that shares the host's
 // stack has is noted in <state>/aliases/<id12>.json before it is made.
 //

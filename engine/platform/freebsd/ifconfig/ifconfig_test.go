@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,7 +29,7 @@ func TestNamesAreChecked(t *testing.T) {
 
 func TestMarks(t *testing.T) {
 	for _, m := range []Mark{
-		{Owner: "0a1b2c3d", Network: "ba9876543210"},
+		{Owner: "0a1b2c3d", Network: strings.Repeat("ba987654", 8)},
 		{Owner: "0a1b2c3d", Container: "0123456789ab", Network: "ba9876543210"},
 		{Owner: "0a1b2c3d", Container: "0123456789ab", Network: "ba9876543210", Inside: "eth0"},
 	} {
@@ -37,7 +38,7 @@ func TestMarks(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"", "xc", "my xc:0a1b2c3d:ba9876543210", "xc:0a1b2c3d", "xc:0a1b2c3d::ba9876543210", "xc:0a1b2c3g:ba9876543210", "xc:0a1b2c3d:short",
+		"", "xc", "my xc:0a1b2c3d:ba9876543210", "xc:0a1b2c3d", "xc:0a1b2c3d::ba9876543210", "xc:0a1b2c3g:ba9876543210", "xc:0a1b2c3d:short", "xc:0a1b2c3d:ba9876543210",
 		"xc:0a1b2c3d:0123456789ab:ba9876543210:a b", "xc:0a1b2c3d::ba9876543210:x", "xc:0a1b2c3d:0123456789ab:ba9876543210:x:y",
 	} {
 		if m, ok := ParseMark(s); ok {

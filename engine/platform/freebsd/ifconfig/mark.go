@@ -44,7 +44,7 @@ func hostName(container engine.ContainerID, network engine.NetworkID) string {
 type Mark struct {
 	Owner     engine.Owner
 	Container string // first 12 digits
-	Network   string // first 12 digits
+	Network   string // with a container the first 12 digits, else all 64
 	Inside    string // name of the interface inside the jail; empty while it has none
 }
 
@@ -65,7 +65,7 @@ func ParseMark(s string) (m Mark, ok bool) {
 	m.Owner = engine.Owner(parts[1])
 	if len(parts) == 3 {
 		m.Network = parts[2]
-		return m, hex(m.Network, 12)
+		return m, hex(m.Network, 64)
 	}
 	m.Container, m.Network, m.Inside = parts[2], parts[3], parts[4]
 	return m, hex(m.Container, 12) && hex(m.Network, 12) && (m.Inside == "" || validName(m.Inside))

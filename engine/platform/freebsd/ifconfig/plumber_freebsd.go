@@ -90,11 +90,11 @@ func (p *Plumber) makeBridge(s engine.Segment, undone *undo.Stack) error {
 		if err != nil {
 			return err
 		}
-		if mark != (Mark{}) && (mark.Owner != p.cfg.Owner || mark.Network != s.Network.Short()) {
+		if mark != (Mark{}) && (mark.Owner != p.cfg.Owner || mark.Network != string(s.Network)) {
 			return &engine.Error{Op: "make network", Kind: engine.Conflict, Resource: engine.ResourceNetwork, ID: s.Name, Err: fmt.Errorf("the interface %s belongs to another network", s.Bridge)}
 		}
 		ours = mark != (Mark{})
-	} else if err := p.newInterface("bridge", s.Bridge, Mark{Owner: p.cfg.Owner, Network: s.Network.Short()}, undone); err != nil {
+	} else if err := p.newInterface("bridge", s.Bridge, Mark{Owner: p.cfg.Owner, Network: string(s.Network)}, undone); err != nil {
 		return err
 	}
 	if ours {
@@ -208,7 +208,7 @@ func (p *Plumber) RemoveNetwork(_ context.Context, s engine.Segment) error {
 		return nil
 	}
 	mark, err := p.mark(s.Bridge)
-	if err != nil || mark.Owner != p.cfg.Owner || mark.Network != s.Network.Short() {
+	if err != nil || mark.Owner != p.cfg.Owner || mark.Network != string(s.Network) {
 		return fail("remove network", s.Name, err)
 	}
 	return fail("remove network", s.Name, p.host.destroy(s.Bridge))

@@ -340,8 +340,10 @@ func (s stack) routeMessage(kind int, router netip.Addr, is6 bool) error {
 	}
 	if router.IsValid() {
 		m.Flags |= unix.RTF_GATEWAY
-		if gateway = (&route.Inet4Addr{IP: router.Unmap().As4()}); is6 {
+		if is6 {
 			gateway = &route.Inet6Addr{IP: router.As16()}
+		} else {
+			gateway = &route.Inet4Addr{IP: router.As4()}
 		}
 	}
 	m.Addrs = []route.Addr{unix.RTAX_DST: whole, unix.RTAX_GATEWAY: gateway, unix.RTAX_NETMASK: whole}
