@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/runtimetest"
 )
@@ -35,6 +37,7 @@ func isolation() []runtimetest.Case {
 		{Name: "Init", Test: testInit},
 		{Name: "TreeExit", Test: testTreeExit},
 		{Name: "Interrupted", Test: testInterrupted},
+		{Name: "Repinned", Test: testRepinned},
 		{Name: "CreateFails", Test: testCreateFails},
 		{Name: "Propagation", Test: testPropagation},
 	}
@@ -427,6 +430,25 @@ func testInterrupted(t *testing.T, b *runtimetest.Bench) {
 	box, err := b.Runtime.CreateSandbox(t.Context(), c.Spec)
 	if err != nil || box != c.Box {
 		t.Errorf("over a half-made pin: %+v, %v", box, err)
+	}
+}
+
+// testRepinned takes away a pin as the end of an earlier daemon's mount namespace does.
+func testRepinned(t *testing.T, b *runtimetest.Bench) {
+	c := b.Run(b.Describe("sleep", "100000"))
+	if err := unix.Unmount(c.Box.NetNS, unix.MNT_DETACH); err != nil {
+		t.Fatal(err)
+	}
+	box, err := b.Runtime.FindSandbox(t.Context(), c.Spec.ID, c.Spec.Dir)
+	if err != nil || box != c.Box {
+		t.Fatalf("found %+v, %v; want %+v", box, err, c.Box)
+	}
+	var pin, own unix.Stat_t
+	if err := unix.Stat(box.NetNS, &pin); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/ns/net", c.Main.Pid), &own); err != nil || pin.Ino != own.Ino {
+		t.Errorf("pinned %d, the container's is %d (%v)", pin.Ino, own.Ino, err)
 	}
 }
 

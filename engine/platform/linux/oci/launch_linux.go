@@ -31,7 +31,12 @@ func (r *Runtime) writeConfig(spec engine.SandboxSpec, box engine.Sandbox, args 
 	if err != nil {
 		return err
 	}
-	if err := r.lookDevices(&req); err != nil {
+	rec, err := r.places.readRecord(spec.ID)
+	if err != nil {
+		return err
+	}
+	req.shm = rec.Shm
+	if req.devices, req.rules, err = findDevices(spec.Spec.Resources, spec.Spec.Security.Privileged); err != nil {
 		return err
 	}
 	config, err := render(req, r.host)
@@ -42,6 +47,9 @@ func (r *Runtime) writeConfig(spec engine.SandboxSpec, box engine.Sandbox, args 
 		config.Process.Args = args
 	}
 	if err := checkPropagation(spec.Mounts); err != nil {
+		return err
+	}
+	if err := makeWorkDir(spec.Root, spec.Spec.Process.WorkDir); err != nil {
 		return err
 	}
 	b, err := json.Marshal(config)
@@ -80,7 +88,7 @@ func (r *Runtime) execProcess(spec engine.SandboxSpec, box engine.Sandbox, exec 
 	return renderExec(req, exec, r.host)
 }
 
-// look finds out what a process's rendering needs of the container's root. For main it makes the working directory.
+// look finds out what a process's rendering needs of the container's root.
 func (r *Runtime) look(spec engine.SandboxSpec, box engine.Sandbox, p engine.ProcessSpec) (request, error) {
 	req := request{SandboxSpec: spec, netns: box.NetNS, numbers: blockDevice}
 	var err error
@@ -102,26 +110,17 @@ func (r *Runtime) look(spec engine.SandboxSpec, box engine.Sandbox, p engine.Pro
 	return req, nil
 }
 
-// lookDevices finds what only the main process's rendering needs.
-func (r *Runtime) lookDevices(req *request) (err error) {
-	sec := req.Spec.Security
-	rec, err := r.places.readRecord(req.ID)
-	if err != nil {
-		return err
-	}
-	req.shm = rec.Shm
-	if req.devices, req.rules, err = findDevices(req.Spec.Resources, sec.Privileged); err != nil {
-		return err
-	}
-	if req.Spec.Process.WorkDir == "" {
+// makeWorkDir makes the working directory in the root, below the mounts.
+func makeWorkDir(root, dir string) error {
+	if dir == "" {
 		return nil
 	}
-	root, err := openRoot(req.Root)
+	r, err := openRoot(root)
 	if err != nil {
 		return err
 	}
-	defer root.close()
-	return root.makeDirs(req.Spec.Process.WorkDir)
+	defer r.close()
+	return r.makeDirs(dir)
 }
 
 // payload addresses a process to the launcher in the shim.

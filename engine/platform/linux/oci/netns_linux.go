@@ -16,9 +16,6 @@ func pinNetNS(path string) error {
 	if isNamespace(path) {
 		return nil
 	}
-	if err := os.WriteFile(path, nil, 0o444); err != nil {
-		return err
-	}
 	// The namespace belongs to a thread. If that cannot go back, the goroutine ends without unlocking it and the Go
 	// runtime ends the thread.
 	done := make(chan error)
@@ -48,11 +45,20 @@ func onNewNetNS(path string) (back bool, err error) {
 	}
 	err = loopbackUp()
 	if err == nil {
-		if err = unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, ""); err != nil {
-			err = fmt.Errorf("pin a network namespace at %s: %w", path, err)
-		}
+		err = pin("/proc/thread-self/ns/net", path)
 	}
 	return unix.Setns(int(old.Fd()), unix.CLONE_NEWNET) == nil, err
+}
+
+// pin keeps a namespace alive at path.
+func pin(namespace, path string) error {
+	if err := os.WriteFile(path, nil, 0o444); err != nil {
+		return err
+	}
+	if err := unix.Mount(namespace, path, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("pin a network namespace at %s: %w", path, err)
+	}
+	return nil
 }
 
 // loopbackUp brings up the loopback interface of the calling thread's namespace; the kernel gives it its addresses.

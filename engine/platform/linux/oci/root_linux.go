@@ -8,8 +8,6 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/xcengine/xc/engine"
 )
 
 // rootDir is a container's root. Paths below it are resolved by the kernel as if it were "/": absolute links and ".." stay
@@ -80,7 +78,7 @@ func (r rootDir) makeDirs(dir string) error {
 	}
 	if errors.Is(err, unix.ENOTDIR) {
 		//lint:ignore ST1005 Docker's words
-		return &engine.Error{Op: "start", Kind: engine.Invalid, Resource: engine.ResourcePath, ID: dir, Reason: engine.ReasonBadCwd, Args: []string{dir}, Err: fmt.Errorf("Cannot mkdir: %s is not a directory", dir)}
+		return fmt.Errorf("Cannot mkdir: %s is not a directory", dir)
 	}
 	if !errors.Is(err, unix.ENOENT) {
 		return &os.PathError{Op: "open", Path: dir, Err: err}

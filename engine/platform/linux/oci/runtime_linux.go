@@ -151,7 +151,7 @@ func names(dir string) ([]string, error) {
 	}
 	var all []string
 	for _, e := range entries {
-		all = append(all, filepath.Base(e.Name()))
+		all = append(all, e.Name())
 	}
 	return all, nil
 }

@@ -83,13 +83,26 @@ func (r *Runtime) network(spec engine.SandboxSpec) string {
 	return r.places.netns(spec.ID)
 }
 
-// FindSandbox implements lifecycle.Runtime.
+// FindSandbox implements lifecycle.Runtime. A namespace whose pin is gone is pinned again: pins are mounts, and an earlier
+// daemon may have had its own mount namespace.
 func (r *Runtime) FindSandbox(_ context.Context, id engine.ContainerID, _ string) (engine.Sandbox, error) {
 	if !exists(r.places.sandbox(id)) {
 		return engine.Sandbox{}, &engine.Error{Op: "find sandbox", Kind: engine.NotFound, Resource: engine.ResourceContainer, ID: string(id)}
 	}
 	rec, err := r.places.readRecord(id)
+	if err == nil && rec.NetNS == r.places.netns(id) && !isNamespace(rec.NetNS) {
+		err = r.repin(id, rec.NetNS)
+	}
 	return engine.Sandbox{NetNS: rec.NetNS}, failed("find sandbox", id, err)
+}
+
+// repin pins the namespace of the container's first process, if it lives.
+func (r *Runtime) repin(id engine.ContainerID, path string) error {
+	pid, err := r.program.leader(r.places.runtimeRoot(id), string(id))
+	if err != nil || pid == 0 {
+		return err
+	}
+	return pin(fmt.Sprintf("/proc/%d/ns/net", pid), path)
 }
 
 // peerShm finds the /dev/shm of the container whose IPC is shared.
