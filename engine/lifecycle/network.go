@@ -18,7 +18,7 @@ import (
 func attachment(c engine.Container, box engine.Sandbox) engine.Attachment {
 	return engine.Attachment{
 		Container: c.ID, Name: c.Name, Hostname: c.Spec.Hostname, Sandbox: box, Mode: c.Spec.Network.Mode, Endpoints: c.Endpoints,
-		Bindings: c.Spec.Network.Bindings, PublishAll: c.Spec.Network.PublishAll, Exposed: c.Spec.ExposedPorts,
+		DNS: c.Spec.Network.DNS, Bindings: c.Spec.Network.Bindings, PublishAll: c.Spec.Network.PublishAll, Exposed: c.Spec.ExposedPorts,
 	}
 }
 
