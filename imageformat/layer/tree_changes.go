@@ -188,7 +188,8 @@ func (t *treeChanges) linked(n *node) bool {
 func (t *treeChanges) touched(n *node) (touched, known bool) {
 	switch {
 	case t.hints.Snapshot:
-		return n.st.ino != n.old.ino || n.st.ctime != n.old.ctime, true
+		// Where change times are whole seconds, as through FUSE, an equal one says nothing.
+		return n.st.ino != n.old.ino || n.st.ctime != n.old.ctime || n.st.ctime.Nsec == 0, true
 	case !t.hints.Since.IsZero():
 		return !before(n.st.ctime, t.since), true
 	}
