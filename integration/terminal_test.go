@@ -236,7 +236,7 @@ func TestTerminal(t *testing.T) {
 			}
 		}},
 		{"start -ai", func(e *engine) {
-			e.must("create", "-it", "--name", "later", "testbox", "sh", "-c", "tty; cat; exit 4")
+			e.must("create", "-it", "--name", "later", "testbox", "sh", "-c", "tty -w; cat; exit 4")
 			for range 2 {
 				x := e.at("start", "-ai", "later")
 				x.expect("24 80")

@@ -42,7 +42,8 @@ func hostname(args []string, s stdio) int {
 	return 0
 }
 
-// tty [-f]: "ROWS COLS" of the terminal on stdin, or "not a tty" and 1. With -f it reports again at each change of size.
+// tty [-f|-w]: "ROWS COLS" of the terminal on stdin, or "not a tty" and 1. With -f it reports again at each change of size,
+// with -w it waits until there is a size: a client may tell it after the start.
 func tty(args []string, s stdio) int {
 	show := func() bool {
 		ws, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ)
@@ -55,6 +56,9 @@ func tty(args []string, s stdio) int {
 	}
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, syscall.SIGWINCH)
+	if ws, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ); err == nil && ws.Row == 0 && len(args) > 0 && args[0] == "-w" {
+		<-resized
+	}
 	if !show() {
 		return 1
 	}
