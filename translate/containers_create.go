@@ -219,5 +219,6 @@ func dockerMounts(specs []engine.MountSpec) []mount.Mount {
 
 // Created answers a create request.
 func Created(r engine.CreateResult, warnings []string) container.CreateResponse {
-	return container.CreateResponse{ID: string(r.ID), Warnings: slices.Concat([]string{}, r.Warnings, warnings)}
+	// An empty list, never null: clients go through it.
+	return container.CreateResponse{ID: string(r.ID), Warnings: append(append([]string{}, r.Warnings...), warnings...)}
 }

@@ -36,6 +36,7 @@ func (s *Service) Attach(ctx context.Context, ref string, o engine.AttachOptions
 	case engine.StateRestarting:
 		return nil, &engine.Error{Op: "attach", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonRestarting, Args: []string{string(c.ID)}}
 	}
+	o.Stream = o.Stream && (o.Stdin || o.Stdout || o.Stderr) // with none of them there is nothing to wait for
 	a := &attached{service: s, unit: u, opts: o, keys: keys, tty: c.Spec.Process.TTY}
 	if o.Stream {
 		if !c.Spec.OpenStdin {

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,8 +38,8 @@ func (s *Service) Create(ctx context.Context, req engine.CreateRequest) (engine.
 // plan merges and checks everything that can be known before anything is made.
 func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Container, engine.Image, []string, error) {
 	none := engine.Container{}
-	if name := strings.TrimPrefix(req.Name, "/"); name != "" {
-		if err := checkName(name); err != nil {
+	if req.Name != "" {
+		if err := checkName(cmp.Or(strings.TrimPrefix(req.Name, "/"), req.Name)); err != nil {
 			return none, engine.Image{}, nil, err
 		}
 	}
@@ -108,6 +109,12 @@ func (s *Service) completeSpec(c *engine.Container) error {
 			return err
 		}
 		*join = "container:" + string(u.snapshot().ID)
+	}
+	for _, link := range spec.Network.Links {
+		ref, _, _ := strings.Cut(link, ":")
+		if _, err := s.lookup(ref); err != nil {
+			return invalid("could not get container for %s: No such container: %s", ref, ref)
+		}
 	}
 	if spec.Hostname == "" {
 		if spec.Network.Mode == "host" || spec.Security.UTSMode == "host" {

@@ -141,7 +141,8 @@ func (s *Service) inheritMounts(from []string) ([]engine.MountPoint, error) {
 		ref, mode, _ := strings.Cut(f, ":")
 		u, err := s.lookup(ref)
 		if err != nil {
-			return nil, err
+			// As with dockerd the request is what is wrong, not its address.
+			return nil, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: fmt.Errorf("No such container: %s", ref)} //nolint:staticcheck // Docker's words
 		}
 		for _, p := range u.snapshot().Mounts {
 			if p.Kind == engine.MountTmpfs {
