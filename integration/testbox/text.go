@@ -93,7 +93,9 @@ func sleep(args []string, s stdio) int {
 		return 1
 	}
 	if args[0] == "infinity" {
-		select {}
+		for {
+			time.Sleep(time.Hour) // a lone select would be taken for a deadlock
+		}
 	}
 	seconds, err := strconv.ParseFloat(args[0], 64)
 	if err != nil {
