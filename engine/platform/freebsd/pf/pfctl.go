@@ -49,13 +49,14 @@ func ended(old, now []engine.FirewallPort) []netip.Addr {
 	return gone
 }
 
-// endCommand gives pfctl(8)'s arguments that end the connections to an address.
+// endCommand gives pfctl(8)'s arguments that end the connections to an address, with the states of the interfaces that they came
+// in by, which know the published address alone (-M, FreeBSD 13.1).
 func endCommand(a netip.Addr) []string {
 	from := "0.0.0.0/0"
 	if a.Is6() {
 		from = "::/0"
 	}
-	return []string{"-q", "-k", from, "-k", a.String()}
+	return []string{"-q", "-M", "-k", from, "-k", a.String()}
 }
 
 // untold are the networks of administrators whose tables pf cannot hold, with the reasons.
