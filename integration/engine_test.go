@@ -22,7 +22,6 @@ type engine struct {
 	t    *testing.T
 	dir  string // state, sockets, log; empty for the oracle
 	host string // unix:///…
-	env  []string
 	cmd  *exec.Cmd
 	gone chan struct{} // closed when the process has ended
 }

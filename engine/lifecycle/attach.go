@@ -27,7 +27,7 @@ func (s *Service) Attach(ctx context.Context, ref string, o engine.AttachOptions
 	}
 	keys, err := detach.Parse(o.DetachKeys)
 	if err != nil {
-		return nil, &engine.Error{Op: "attach", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: fmt.Errorf("Invalid detach keys (%s) provided", o.DetachKeys)} //nolint:staticcheck // Docker's words
+		return nil, &engine.Error{Op: "attach", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: fmt.Errorf("Invalid detach keys (%s) provided", o.DetachKeys)}
 	}
 	c, r := u.current()
 	switch c.Status.State {

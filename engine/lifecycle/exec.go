@@ -36,7 +36,7 @@ func (s *Service) CreateExec(_ context.Context, ref string, spec engine.ExecSpec
 		return "", err
 	}
 	if len(spec.Process.Cmd) == 0 {
-		return "", &engine.Error{Op: "exec", Kind: engine.Invalid, Resource: engine.ResourceExec, Err: errors.New("No exec command specified")} //nolint:staticcheck // Docker's words
+		return "", &engine.Error{Op: "exec", Kind: engine.Invalid, Resource: engine.ResourceExec, Err: errors.New("No exec command specified")}
 	}
 	if _, err := detach.Parse(spec.DetachKeys); err != nil {
 		return "", &engine.Error{Op: "exec", Kind: engine.Invalid, Resource: engine.ResourceExec, Err: err}

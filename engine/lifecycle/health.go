@@ -122,7 +122,7 @@ func (s *Service) probe(ctx context.Context, u *unit, cmd []string, limit time.D
 		if _, r := u.current(); r != nil {
 			s.logged(ctx, "kill a late health check", u, r.shim.Signal(ctx, id, "KILL"))
 		}
-		return fail(fmt.Errorf("Health check exceeded timeout (%v): %s", limit, out.String())) //nolint:staticcheck // Docker's words
+		return fail(fmt.Errorf("Health check exceeded timeout (%v): %s", limit, out.String()))
 	}
 	if err != nil {
 		return fail(err)

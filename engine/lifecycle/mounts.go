@@ -26,7 +26,7 @@ func (s *Service) planMounts(spec engine.Spec) ([]engine.MountPoint, error) {
 	}
 	for i, m := range spec.Mounts {
 		if taken[m.Target] {
-			return nil, invalidMount(m.Target, fmt.Errorf("Duplicate mount point: %s", m.Target)) //nolint:staticcheck // Docker's words
+			return nil, invalidMount(m.Target, fmt.Errorf("Duplicate mount point: %s", m.Target))
 		}
 		taken[m.Target] = true
 		p, err := planMount(spec, i, m)
@@ -142,7 +142,7 @@ func (s *Service) inheritMounts(from []string) ([]engine.MountPoint, error) {
 		u, err := s.lookup(ref)
 		if err != nil {
 			// As with dockerd the request is what is wrong, not its address.
-			return nil, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: fmt.Errorf("No such container: %s", ref)} //nolint:staticcheck // Docker's words
+			return nil, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: fmt.Errorf("No such container: %s", ref)}
 		}
 		for _, p := range u.snapshot().Mounts {
 			if p.Kind == engine.MountTmpfs {

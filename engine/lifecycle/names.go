@@ -20,7 +20,7 @@ func checkName(name string) error {
 	}
 	return &engine.Error{
 		Op: "name", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: name,
-		Err: fmt.Errorf("Invalid container name (%s), only %s are allowed", name, "[a-zA-Z0-9][a-zA-Z0-9_.-]"), //nolint:staticcheck // Docker's words
+		Err: fmt.Errorf("Invalid container name (%s), only %s are allowed", name, "[a-zA-Z0-9][a-zA-Z0-9_.-]"),
 	}
 }
 
@@ -82,10 +82,10 @@ func (s *Service) Rename(ctx context.Context, ref, name string) error {
 	old := u.snapshot()
 	name = strings.TrimPrefix(name, "/")
 	if name == "" {
-		return &engine.Error{Op: "rename", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Neither old nor new names may be empty")} //nolint:staticcheck // Docker's words
+		return &engine.Error{Op: "rename", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Neither old nor new names may be empty")}
 	}
 	if name == old.Name {
-		return &engine.Error{Op: "rename", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Renaming a container with the same name as its current name")} //nolint:staticcheck // Docker's words
+		return &engine.Error{Op: "rename", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Renaming a container with the same name as its current name")}
 	}
 	if _, err := s.reserve(name, old.ID); err != nil {
 		return err

@@ -28,7 +28,7 @@ func Parse(s string) ([]byte, error) {
 		}
 		letter, ok := strings.CutPrefix(strings.ToLower(key), "ctrl-")
 		if !ok || len(letter) != 1 {
-			return nil, fmt.Errorf("Unknown character: '%s'", key) //nolint:staticcheck // Docker's words
+			return nil, fmt.Errorf("Unknown character: '%s'", key)
 		}
 		switch c := letter[0]; {
 		case c >= 'a' && c <= 'z':
@@ -38,7 +38,7 @@ func Parse(s string) ([]byte, error) {
 		case c >= '[' && c <= '_':
 			keys = append(keys, c-'['+27)
 		default:
-			return nil, fmt.Errorf("Unknown character: '%s'", key) //nolint:staticcheck // Docker's words
+			return nil, fmt.Errorf("Unknown character: '%s'", key)
 		}
 	}
 	return keys, nil
