@@ -44,7 +44,10 @@ func Create(body container.CreateRequest, q CreateQuery, host Host) (engine.Crea
 		return engine.CreateRequest{}, nil, c.err
 	}
 	req, err := c.request()
-	req.Name = strings.TrimPrefix(q.Name, "/")
+	req.Name = q.Name
+	if name := strings.TrimPrefix(q.Name, "/"); name != "" {
+		req.Name = name
+	}
 	return req, c.warnings, err
 }
 

@@ -1,7 +1,11 @@
 package images
 
 import (
+	"archive/tar"
+	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"io"
 
 	"github.com/distribution/reference"
@@ -13,7 +17,7 @@ import (
 )
 
 // Import makes an image of a root's tar, of any compression. Instructions and name are judged before the tar is read.
-func (s *Service) Import(ctx context.Context, req engine.ImportRequest, tar io.Reader) (engine.ImageID, error) {
+func (s *Service) Import(ctx context.Context, req engine.ImportRequest, root io.Reader) (engine.ImageID, error) {
 	names, err := optionalName("import", req.Ref)
 	if err != nil {
 		return "", err
@@ -26,9 +30,12 @@ func (s *Service) Import(ctx context.Context, req engine.ImportRequest, tar io.R
 	if req.Platform != nil {
 		platform = *req.Platform
 	}
+	if root, err = beginsAsTar(root); err != nil {
+		return "", wrap("import", req.Ref, err)
+	}
 	held := s.holds.lease()
 	defer held.end()
-	l, err := s.spoolLayer(ctx, tar)
+	l, err := s.spoolLayer(ctx, root)
 	if err != nil {
 		return "", wrap("import", req.Ref, err)
 	}
@@ -54,6 +61,20 @@ func (s *Service) Import(ctx context.Context, req engine.ImportRequest, tar io.R
 	return e.rec.ID, nil
 }
 
+// beginsAsTar refuses, before all of it is put on disk, what cannot be a tar by its first header. What is compressed is judged
+// when it is unpacked.
+func beginsAsTar(r io.Reader) (io.Reader, error) {
+	b := bufio.NewReader(r)
+	head, err := b.Peek(512)
+	if err != nil || layer.Detect(head) != layer.None {
+		return b, nil //nolint:nilerr // whoever reads on meets the error again
+	}
+	if _, err := tar.NewReader(bytes.NewReader(head)).Next(); errors.Is(err, tar.ErrHeader) {
+		return nil, imageError("", engine.Invalid, "", err)
+	}
+	return b, nil
+}
+
 // optionalName reads the name that a new image is to get, if it is to get one.
 func optionalName(op, ref string) ([]reference.NamedTagged, error) {
 	if ref == "" {
@@ -71,8 +92,8 @@ func (s *Service) tellTagged(e *entry, names []reference.NamedTagged) {
 
 // spoolLayer writes a tar to disk and learns its digests. gzip and zstd are kept as they come, because a registry takes
 // them; of anything else the plain tar is kept.
-func (s *Service) spoolLayer(ctx context.Context, tar io.Reader) (localLayer, error) {
-	came, err := s.blobs.spool(ctx, tar)
+func (s *Service) spoolLayer(ctx context.Context, r io.Reader) (localLayer, error) {
+	came, err := s.blobs.spool(ctx, r)
 	if err != nil {
 		return localLayer{}, err
 	}
