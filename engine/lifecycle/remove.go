@@ -16,7 +16,7 @@ func (s *Service) Remove(ctx context.Context, ref string, o engine.RemoveOptions
 	}
 	if o.Link {
 		// Links are entries of their users' hosts files alone: there is none to take away, and the container is not meant.
-		return &engine.Error{Op: "remove", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Conflict, cannot remove the default link name of the container")}
+		return &engine.Error{Op: "remove", Kind: engine.Internal, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Conflict, cannot remove the default link name of the container")}
 	}
 	if u.snapshot().Status.State == engine.StateRemoving {
 		return &engine.Error{Op: "remove", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonRemoving}
