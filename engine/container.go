@@ -219,7 +219,7 @@ type ContainerQuery struct {
 	Volumes       []string // names or mount points
 	Networks      []string // names or ids
 	Health        []HealthStatus
-	Published     []PortRange
+	Published     []PortRange // of the host
 	Exposed       []PortRange
 	IsTask        *bool
 }

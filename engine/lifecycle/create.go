@@ -57,7 +57,7 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 	if c.Mounts, err = s.planMounts(c.Spec); err != nil {
 		return none, img, nil, err
 	}
-	if c.Endpoints, err = s.Networks.Check(ctx, c.Spec.Network.Mode, req.Endpoints); err != nil {
+	if c.Endpoints, err = s.planEndpoints(ctx, c.Spec.Network.Mode, req.Endpoints); err != nil {
 		return none, img, nil, err
 	}
 	logFile, err := s.LogReader.Check(c.Spec.Log, c)
@@ -105,10 +105,13 @@ func (s *Service) completeSpec(c *engine.Container) error {
 			continue
 		}
 		u, err := s.lookup(ref)
-		if err != nil {
-			return err
+		switch {
+		case err == nil:
+			*join = "container:" + string(u.snapshot().ID)
+		case join != (*string)(&spec.Network.Mode):
+			return noPeer("create", ref, "")
 		}
-		*join = "container:" + string(u.snapshot().ID)
+		// Whose network it joins has to be there at the start only, as with dockerd.
 	}
 	for _, link := range spec.Network.Links {
 		ref, _, _ := strings.Cut(link, ":")
@@ -124,6 +127,15 @@ func (s *Service) completeSpec(c *engine.Container) error {
 		}
 	}
 	return nil
+}
+
+// noPeer is the refusal of a container that another one needs. It is not of the kind NotFound, which clients take for an
+// absent image.
+func noPeer(op, ref, prefix string) error {
+	return &engine.Error{
+		Op: op, Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref,
+		Err: fmt.Errorf("%sNo such container: %s", prefix, ref), //nolint:staticcheck // Docker's words
+	}
 }
 
 // build makes the container. Each step is on the undo stack before it is done, so that a step that fails half-way is

@@ -19,4 +19,11 @@ func (s *Service) publish(c engine.Container, action string, more map[string]str
 	s.Events.Publish(engine.Event{Time: now(), Type: engine.EventContainer, Action: action, ID: string(c.ID), Attributes: attrs})
 }
 
+// publishVolume tells that a container began or ceased to use a volume.
+func (s *Service) publishVolume(c engine.Container, p engine.MountPoint, action string, more map[string]string) {
+	attrs := map[string]string{"container": string(c.ID), "driver": p.Driver}
+	maps.Copy(attrs, more)
+	s.Events.Publish(engine.Event{Time: now(), Type: engine.EventVolume, Action: action, ID: p.Name, Attributes: attrs})
+}
+
 func itoa[N int64 | uint16 | int](n N) string { return fmt.Sprint(n) }

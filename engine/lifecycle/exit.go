@@ -92,6 +92,7 @@ func (s *Service) tearDown(ctx context.Context, c engine.Container) error {
 	for _, p := range c.Mounts {
 		if p.Kind == engine.MountVolume {
 			errs = append(errs, s.Volumes.Unmount(ctx, p.Name, c.ID))
+			s.publishVolume(c, p, "unmount", nil)
 		}
 	}
 	errs = append(errs, s.Roots.Unmount(ctx, c.ID))

@@ -79,6 +79,9 @@ func (s *Service) ReadArchive(ctx context.Context, ref, path string) (engine.Arc
 		done()
 		return a, err
 	}
+	if u, err := s.lookup(ref); err == nil {
+		s.publish(u.snapshot(), "archive-path", nil)
+	}
 	a.ReadCloser = closing{a.ReadCloser, done}
 	return a, nil
 }

@@ -135,7 +135,7 @@ func TestAutoRemove(t *testing.T) {
 		}
 		_, err = w.daemon.Inspect(t.Context(), "box1")
 		wantKind(t, err, engine.NotFound, "")
-		if diff := cmp.Diff([]string{"create", "start", "die", "destroy"}, w.events.take()); diff != "" {
+		if diff := cmp.Diff([]string{"create", "mount", "start", "unmount", "die", "destroy"}, w.events.take()); diff != "" {
 			t.Error(diff)
 		}
 		w.wantClean(0)

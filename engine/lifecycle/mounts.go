@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/xcengine/xc/engine"
@@ -141,8 +142,7 @@ func (s *Service) inheritMounts(from []string) ([]engine.MountPoint, error) {
 		ref, mode, _ := strings.Cut(f, ":")
 		u, err := s.lookup(ref)
 		if err != nil {
-			// As with dockerd the request is what is wrong, not its address.
-			return nil, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: fmt.Errorf("No such container: %s", ref)}
+			return nil, noPeer("create", ref, "")
 		}
 		for _, p := range u.snapshot().Mounts {
 			if p.Kind == engine.MountTmpfs {
@@ -200,6 +200,9 @@ func (s *Service) mountSources(ctx context.Context, c engine.Container, undone *
 				return nil, err
 			}
 			undone.Push("volume "+p.Name, func(ctx context.Context) error { return s.Volumes.Unmount(ctx, p.Name, c.ID) })
+			s.publishVolume(c, p, "mount", map[string]string{
+				"destination": p.Target, "read/write": strconv.FormatBool(!p.ReadOnly), "propagation": p.Propagation,
+			})
 			if m.Source, err = subpath(source, p.Subpath); err != nil {
 				return nil, err
 			}

@@ -18,6 +18,10 @@ func checkName(name string) error {
 	if validName.MatchString(name) {
 		return nil
 	}
+	return badName(name)
+}
+
+func badName(name string) error {
 	return &engine.Error{
 		Op: "name", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: name,
 		Err: fmt.Errorf("Invalid container name (%s), only %s are allowed", name, "[a-zA-Z0-9][a-zA-Z0-9_.-]"),
@@ -86,6 +90,9 @@ func (s *Service) Rename(ctx context.Context, ref, name string) error {
 	}
 	if name == old.Name {
 		return &engine.Error{Op: "rename", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Renaming a container with the same name as its current name")}
+	}
+	if checkName(name) != nil {
+		return badName("/" + name) // dockerd repeats it so
 	}
 	if _, err := s.reserve(name, old.ID); err != nil {
 		return err

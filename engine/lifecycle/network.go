@@ -116,6 +116,30 @@ func (s *Service) renderHosts(c engine.Container, res engine.Resolver) ([]byte, 
 	return b.Bytes(), nil
 }
 
+// planEndpoints resolves the networks that a new container wants. One that is not there has to be at the start only, as with
+// dockerd: its endpoint names no network yet.
+func (s *Service) planEndpoints(ctx context.Context, mode engine.NetworkMode, wanted map[string]engine.EndpointSpec) (map[string]engine.Endpoint, error) {
+	all, err := s.Networks.Check(ctx, mode, wanted)
+	if engine.KindOf(err) != engine.NotFound {
+		return all, err
+	}
+	if len(wanted) == 0 {
+		wanted = map[string]engine.EndpointSpec{string(mode): {}}
+	}
+	all = make(map[string]engine.Endpoint, len(wanted))
+	for name, spec := range wanted {
+		one, err := s.Networks.Check(ctx, mode, map[string]engine.EndpointSpec{name: spec})
+		if engine.KindOf(err) == engine.NotFound {
+			one, err = map[string]engine.Endpoint{name: {Spec: spec}}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(all, one)
+	}
+	return all, nil
+}
+
 // linkLine names a linked container ("container[:alias]") by alias, host name and name, if it has an address now.
 func (s *Service) linkLine(link string) (string, error) {
 	ref, alias, _ := strings.Cut(link, ":")
@@ -208,7 +232,9 @@ func canConnect(c engine.Container, network string) error {
 	switch {
 	case joinsNetwork(c):
 		return refuse("container sharing network namespace with another container or host cannot be connected to any other network")
-	case c.Spec.Network.Mode == "host", network == "host":
+	case network == "host":
+		return refuse("cannot connect container to host network - container must be created in host network mode")
+	case c.Spec.Network.Mode == "host":
 		return refuse("container cannot be disconnected from host network or connected to host network")
 	case c.Spec.Network.Mode == "none", network == "none":
 		return refuse("container cannot be connected to multiple networks with one of the networks in private (none) mode")

@@ -82,12 +82,16 @@ func (s *Service) List(ctx context.Context, q engine.ContainerQuery) ([]engine.C
 		return nil, err
 	}
 	var rows []engine.ContainerSummary
+	means := map[named]engine.ImageID{}
 	for _, c := range s.all() {
 		if q.Limit > 0 && len(rows) == q.Limit {
 			break
 		}
 		if !m.fits(c) {
 			continue
+		}
+		if err := s.nameImage(ctx, &c, means); err != nil {
+			return nil, err
 		}
 		row := engine.ContainerSummary{Container: c}
 		if q.Size {
@@ -103,6 +107,29 @@ func (s *Service) List(ctx context.Context, q engine.ContainerQuery) ([]engine.C
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// named is what a container was made from.
+type named struct {
+	ref, platform string
+}
+
+// nameImage calls a listed container's image by its id when the reference that it was made from means another image now, or
+// none. What references mean is kept in means.
+func (s *Service) nameImage(ctx context.Context, c *engine.Container, means map[named]engine.ImageID) error {
+	from := named{c.Spec.ImageRef, c.Platform.String()}
+	id, asked := means[from]
+	if !asked {
+		img, err := s.Images.Lookup(ctx, c.Spec.ImageRef, &c.Platform)
+		if err != nil && engine.KindOf(err) != engine.NotFound {
+			return err
+		}
+		id, means[from] = img.ID, img.ID
+	}
+	if id != c.Image {
+		c.Spec.ImageRef = string(c.Image)
+	}
+	return nil
 }
 
 // matcher is a query with its references resolved.
@@ -180,7 +207,9 @@ func (m *matcher) fits(c engine.Container) bool {
 			return slices.Contains(q.Volumes, p.Name) && p.Name != "" || slices.Contains(q.Volumes, p.Target) || slices.Contains(q.Volumes, p.Source) && p.Source != ""
 		}),
 		len(q.Networks) > 0 && !usesNetwork(c, q.Networks),
-		len(q.Published) > 0 && !slices.ContainsFunc(c.Ports, func(p engine.PublishedPort) bool { return inRanges(p.Port, q.Published) }),
+		len(q.Published) > 0 && !slices.ContainsFunc(c.Ports, func(p engine.PublishedPort) bool {
+			return inRanges(engine.Port{Number: p.HostPort, Proto: p.Port.Proto}, q.Published)
+		}),
 		len(q.Exposed) > 0 && !slices.ContainsFunc(c.Spec.ExposedPorts, func(p engine.Port) bool { return inRanges(p, q.Exposed) }),
 		q.IsTask != nil && *q.IsTask:
 		return false

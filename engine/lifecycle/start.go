@@ -48,6 +48,7 @@ func (s *Service) start(ctx context.Context, u *unit) error {
 	var undone undo.Stack
 	pid, attached, err := s.bringUp(ctx, u, r, &undone)
 	if err != nil {
+		r.failed.Store(true)
 		c := u.snapshot()
 		s.takeBack(ctx, "start", c.ID, &undone)
 		err = wrap("start", c.Name, err)
@@ -140,13 +141,13 @@ func (s *Service) sandboxSpec(c engine.Container, root string, mounts []engine.M
 		spec.Init = *c.Spec.Init
 	}
 	var err error
-	if spec.NetworkOf, err = s.peer(string(c.Spec.Network.Mode)); err != nil {
+	if spec.NetworkOf, err = s.peer("network", string(c.Spec.Network.Mode)); err != nil {
 		return spec, err
 	}
-	if spec.PidOf, err = s.peer(c.Spec.Security.PidMode); err != nil {
+	if spec.PidOf, err = s.peer("PID", c.Spec.Security.PidMode); err != nil {
 		return spec, err
 	}
-	if spec.IpcOf, err = s.peer(c.Spec.Security.IpcMode); err != nil {
+	if spec.IpcOf, err = s.peer("IPC", c.Spec.Security.IpcMode); err != nil {
 		return spec, err
 	}
 	spec.NetPrivate = !spec.HostNetwork && spec.NetworkOf.ID == ""
@@ -171,21 +172,21 @@ func covered(mounts []engine.Mount, target string) bool {
 	return false
 }
 
-// peer finds the running container that a "container:<id>" mode names; other modes have none.
-func (s *Service) peer(mode string) (engine.Peer, error) {
+// peer finds the running container that a "container:<id>" mode of a namespace names; other modes have none.
+func (s *Service) peer(namespace, mode string) (engine.Peer, error) {
 	ref, ok := strings.CutPrefix(mode, "container:")
 	if !ok {
 		return engine.Peer{}, nil
 	}
 	u, err := s.lookup(ref)
 	if err != nil {
-		return engine.Peer{}, err
+		return engine.Peer{}, noPeer("join", ref, "joining "+namespace+" namespace of container: ")
 	}
 	c, r := u.current()
 	if r == nil {
 		return engine.Peer{}, &engine.Error{
 			Op: "join", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: c.Name,
-			Err: fmt.Errorf("cannot join namespace of a non running container: container %s is %s", "/"+c.Name, c.Status.State),
+			Err: fmt.Errorf("cannot join %s namespace of a non running container: container %s is %s", namespace, c.Name, c.Status.State),
 		}
 	}
 	return engine.Peer{ID: c.ID, Pid: c.Status.Pid, Sandbox: r.box, Dir: s.dir(c.ID)}, nil

@@ -3,7 +3,9 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/xcengine/xc/engine"
@@ -252,14 +254,18 @@ func (s *Service) Resize(ctx context.Context, ref string, rows, cols uint16) err
 // signalNumber gives the number of a signal as events carry it; what is not known stays as it is.
 func signalNumber(sig engine.Signal) string {
 	name := strings.TrimPrefix(strings.ToUpper(string(sig)), "SIG")
-	if n, ok := commonSignals[name]; ok {
-		return n
+	if n, ok := signals[name]; ok {
+		return fmt.Sprint(int(n))
 	}
 	return name
 }
 
-// commonSignals are those whose numbers are the same on every system of ours.
-var commonSignals = map[string]string{
-	"HUP": "1", "INT": "2", "QUIT": "3", "ILL": "4", "TRAP": "5", "ABRT": "6", "FPE": "8", "KILL": "9", "SEGV": "11",
-	"PIPE": "13", "ALRM": "14", "TERM": "15", "TTIN": "21", "TTOU": "22", "WINCH": "28",
+// signals are those that clients name; events show their numbers, which are the platform's.
+var signals = map[string]syscall.Signal{
+	"HUP": syscall.SIGHUP, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "ILL": syscall.SIGILL, "TRAP": syscall.SIGTRAP,
+	"ABRT": syscall.SIGABRT, "BUS": syscall.SIGBUS, "FPE": syscall.SIGFPE, "KILL": syscall.SIGKILL, "USR1": syscall.SIGUSR1,
+	"SEGV": syscall.SIGSEGV, "USR2": syscall.SIGUSR2, "PIPE": syscall.SIGPIPE, "ALRM": syscall.SIGALRM, "TERM": syscall.SIGTERM,
+	"CHLD": syscall.SIGCHLD, "CONT": syscall.SIGCONT, "STOP": syscall.SIGSTOP, "TSTP": syscall.SIGTSTP, "TTIN": syscall.SIGTTIN,
+	"TTOU": syscall.SIGTTOU, "URG": syscall.SIGURG, "XCPU": syscall.SIGXCPU, "XFSZ": syscall.SIGXFSZ, "VTALRM": syscall.SIGVTALRM,
+	"PROF": syscall.SIGPROF, "WINCH": syscall.SIGWINCH, "IO": syscall.SIGIO, "SYS": syscall.SIGSYS,
 }
