@@ -2,8 +2,10 @@ package networktest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -103,6 +105,9 @@ func (b *bench) ask(from engine.Sandbox, network, addr string, within time.Durat
 	cmd := b.program(from, "ask", network, addr, within.String())
 	cmd.Stderr = nil
 	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
+	}
 	return strings.TrimSpace(string(out)), err
 }
 

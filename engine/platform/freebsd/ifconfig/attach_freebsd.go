@@ -199,7 +199,7 @@ func (p *Plumber) dress(inside stack, plug *engine.Plug) error {
 	if err := p.host.describe(plug.Host, Mark{p.cfg.Owner, plug.Container.Short(), plug.Network.Short(), name}.String()); err != nil {
 		return err
 	}
-	if err := inside.setMTU(name, plug.MTU); err != nil {
+	if err := errors.Join(inside.setMTU(name, plug.MTU), inside.trust6(name)); err != nil {
 		return err
 	}
 	for _, a := range is.Addrs {

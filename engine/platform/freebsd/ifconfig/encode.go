@@ -66,7 +66,8 @@ const (
 const (
 	flagUp            = 0x1 // net/if.h: IFF_UP
 	flagNoDAD         = 0x20
-	ndDisabled        = 0x8
+	ndDisabled        = 0x8 // netinet6/nd6.h: ND6_IFF_IFDISABLED
+	ndNoDAD           = 0x100
 	afInet, afInet6   = 2, 28
 	lifetimeInfinite  = 0xffffffff
 	offsetNDFlags     = nameSize + 20
@@ -117,8 +118,7 @@ func broadcast(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// addition renders what adds an address: struct ifaliasreq, or in6_aliasreq. Duplicates are not looked for: the addresses are
-// ours to give, and a program must be able to use its own at once.
+// addition renders what adds an address: struct ifaliasreq, or in6_aliasreq.
 func addition(name string, p netip.Prefix, loopback bool) []byte {
 	if p.Addr().Is6() {
 		b := request(name, alias6Size)

@@ -98,7 +98,7 @@ func (p *Plumber) makeBridge(s engine.Segment, undone *undo.Stack) error {
 		return err
 	}
 	if ours {
-		if err := p.bridgeMTU(s); err != nil {
+		if err := errors.Join(p.bridgeMTU(s), p.host.trust6(s.Bridge)); err != nil {
 			return err
 		}
 	}

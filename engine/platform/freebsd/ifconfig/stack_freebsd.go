@@ -229,16 +229,28 @@ func (s stack) delAddr(name string, a netip.Addr) error {
 
 // enable6 clears the flag that keeps an interface from IPv6.
 func (s stack) enable6(name string) error {
+	return s.changeND(name, func(flags uint32) uint32 { return flags &^ ndDisabled })
+}
+
+// trust6 makes an interface of ours use its addresses of IPv6 at once: nobody else can have them. The flag of single addresses
+// that says so is not heeded by the kernel (FreeBSD 13.2, nd6_dad_start).
+func (s stack) trust6(name string) error {
+	return s.changeND(name, func(flags uint32) uint32 { return flags&^ndDisabled | ndNoDAD })
+}
+
+// changeND changes an interface's flags of neighbour discovery.
+func (s stack) changeND(name string, change func(uint32) uint32) error {
 	b := request(name, ndireqSize)
 	if err := ioctl(s.inet6, "read the IPv6 flags of", siocGInfo6, b); err != nil {
 		return err
 	}
 	flags := binary.NativeEndian.Uint32(b[offsetNDFlags:])
-	if flags&ndDisabled == 0 {
+	wanted := change(flags)
+	if wanted == flags {
 		return nil
 	}
-	binary.NativeEndian.PutUint32(b[offsetNDFlags:], flags&^ndDisabled)
-	return ioctl(s.inet6, "enable IPv6 on", siocSInfoFlags6, b)
+	binary.NativeEndian.PutUint32(b[offsetNDFlags:], wanted)
+	return ioctl(s.inet6, "set the IPv6 flags of", siocSInfoFlags6, b)
 }
 
 // bridge makes a call of if_bridge(4) with a structure that it may fill.

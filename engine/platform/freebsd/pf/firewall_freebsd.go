@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -76,11 +77,20 @@ func (f *Firewall) Apply(ctx context.Context, rules engine.FirewallRules, assert
 	}
 	gone := ended(f.ports, rules.Ports)
 	f.ports, f.untold = slices.Clone(rules.Ports), untold(rules.Networks)
-	var errs []error
-	for _, a := range gone {
-		errs = append(errs, f.pfctl(ctx, "", endCommand(a)...))
+	return fail(f.end(ctx, gone))
+}
+
+// end ends the flows to targets.
+func (f *Firewall) end(ctx context.Context, targets []netip.AddrPort) error {
+	if len(targets) == 0 {
+		return nil
 	}
-	return fail(errors.Join(errs...))
+	res, err := f.cfg.Run.Run(ctx, runner.Cmd{Argv: []string{"/sbin/pfctl", "-q", "-s", "state", "-vv"}})
+	errs := []error{err}
+	for _, id := range States(res.Stdout, targets) {
+		errs = append(errs, f.pfctl(ctx, "", "-q", "-k", "id", "-k", id))
+	}
+	return errors.Join(errs...)
 }
 
 func fail(err error) error {
@@ -217,9 +227,7 @@ func (f *Firewall) Cleanup(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	for _, a := range ended(f.ports, nil) {
-		errs = append(errs, f.pfctl(ctx, "", endCommand(a)...))
-	}
+	errs = append(errs, f.end(ctx, ended(f.ports, nil)))
 	clear(f.applied)
 	f.ports = nil
 	return fail(errors.Join(errs...))

@@ -34,29 +34,44 @@ func entrance(anchor string) string {
 	return kind + "-anchor \"*\"\n"
 }
 
-// ended lists the targets of ports that are published no more, or lead elsewhere: connections that were brought there go on
-// unless they are ended.
-func ended(old, now []engine.FirewallPort) []netip.Addr {
-	var gone []netip.Addr
+// ended lists where published udp ports led that are published no more, or lead elsewhere: a client that goes on sending from
+// one port keeps its state alive, and would be brought to the old place for ever. Connections of tcp end by themselves.
+func ended(old, now []engine.FirewallPort) []netip.AddrPort {
+	var gone []netip.AddrPort
 	for _, p := range old {
 		stays := slices.ContainsFunc(now, func(q engine.FirewallPort) bool {
 			return q.Proto == p.Proto && q.Host == p.Host && q.HostPort == p.HostPort && q.Target == p.Target
 		})
-		if a := p.Target.Addr(); !stays && p.HostPort != 0 && !slices.Contains(gone, a) {
-			gone = append(gone, a)
+		if !stays && p.Proto == engine.UDP && p.HostPort != 0 && !slices.Contains(gone, p.Target) {
+			gone = append(gone, p.Target)
 		}
 	}
 	return gone
 }
 
-// endCommand gives pfctl(8)'s arguments that end the connections to an address, with the states of the interfaces that they came
-// in by, which know the published address alone (-M, FreeBSD 13.1).
-func endCommand(a netip.Addr) []string {
-	from := "0.0.0.0/0"
-	if a.Is6() {
-		from = "::/0"
+// States finds the udp states of targets in what "pfctl -s state -vv" prints, as "id/creator" (pfctl(8), -k id). Killing by
+// addresses would not do: of what was translated it knows the published address alone, and with it all that goes there.
+func States(out string, targets []netip.AddrPort) []string {
+	var ids []string
+	ours := false
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) > 2 && line[0] != ' ':
+			ours = f[1] == "udp" && slices.ContainsFunc(targets, func(t netip.AddrPort) bool { return slices.Contains(f, endpoint(t)) })
+		case ours && len(f) >= 4 && f[0] == "id:" && f[2] == "creatorid:":
+			ids = append(ids, f[1]+"/"+f[3])
+		}
 	}
-	return []string{"-q", "-M", "-k", from, "-k", a.String()}
+	return ids
+}
+
+// endpoint is an address with a port as pfctl(8) prints it.
+func endpoint(t netip.AddrPort) string {
+	if t.Addr().Is6() {
+		return fmt.Sprintf("%s[%d]", t.Addr(), t.Port())
+	}
+	return t.String()
 }
 
 // untold are the networks of administrators whose tables pf cannot hold, with the reasons.

@@ -13,8 +13,8 @@ func TestComplaint(t *testing.T) {
 	for said, want := range map[string]string{
 		"": "", "No ALTQ support in kernel\nALTQ related functions disabled\n": "", "pfctl: Anchor or Ruleset does not exist.\n": "",
 		"stdin:1: syntax error\npfctl: Syntax error in config file: pf rules not loaded\n": "stdin:1: syntax error; pfctl: Syntax error in config file: pf rules not loaded",
-		"killed 2 states from 1 sources and 1 destinations\n":                             "",
-		"pfctl: DIOCGETRULES: Invalid argument\n":                                         "pfctl: DIOCGETRULES: Invalid argument",
+		"killed 2 states from 1 sources and 1 destinations\n":                              "",
+		"pfctl: DIOCGETRULES: Invalid argument\n":                                          "pfctl: DIOCGETRULES: Invalid argument",
 	} {
 		if got := Complaint(said); got != want {
 			t.Errorf("%q: %q, want %q", said, got, want)
@@ -23,22 +23,42 @@ func TestComplaint(t *testing.T) {
 }
 
 func TestEnded(t *testing.T) {
-	a, b := port(engine.TCP, "0.0.0.0", 8080, "172.17.0.2:80"), port(engine.TCP, "0.0.0.0", 8081, "172.17.0.3:80")
-	moved := a
+	a, b := port(engine.UDP, "0.0.0.0", 8080, "172.17.0.2:80"), port(engine.UDP, "0.0.0.0", 8081, "172.17.0.3:80")
+	moved, tcp := a, port(engine.TCP, "0.0.0.0", 8080, "172.17.0.4:80")
 	moved.Target = netip.MustParseAddrPort("172.17.0.9:80")
 	for _, tc := range []struct {
 		now  []engine.FirewallPort
 		want string
-	}{{[]engine.FirewallPort{a, b}, ""}, {[]engine.FirewallPort{b}, "172.17.0.2"}, {[]engine.FirewallPort{moved, b}, "172.17.0.2"}, {nil, "172.17.0.2 172.17.0.3"}} {
+	}{
+		{[]engine.FirewallPort{a, b}, ""},
+		{[]engine.FirewallPort{b}, "172.17.0.2:80"},
+		{[]engine.FirewallPort{moved, b}, "172.17.0.2:80"},
+		{nil, "172.17.0.2:80 172.17.0.3:80"},
+	} {
 		var got []string
-		for _, addr := range ended([]engine.FirewallPort{a, b}, tc.now) {
+		for _, addr := range ended([]engine.FirewallPort{a, b, tcp}, tc.now) {
 			got = append(got, addr.String())
 		}
 		if strings.Join(got, " ") != tc.want {
 			t.Errorf("%q, want %q", got, tc.want)
 		}
 	}
-	if got := endCommand(netip.MustParseAddr("fd00::2")); !slices.Equal(got, []string{"-q", "-M", "-k", "::/0", "-k", "fd00::2"}) {
-		t.Errorf("%q", got)
+}
+
+func TestStates(t *testing.T) {
+	out := `all udp 10.77.1.2:9 (203.0.12.1:9999) <- 203.0.12.2:7777       SINGLE:MULTIPLE
+   age 00:00:10, expires in 00:00:20, 1:1 pkts, 29:41 bytes, rule 0
+   id: 6e9a046b00000000 creatorid: b48058c6 gateway: 0.0.0.0
+   origif: epair1a
+all udp 10.77.1.2:99 <- 203.0.12.2:7777       SINGLE:MULTIPLE
+   id: 6e9a046b00000001 creatorid: b48058c6 gateway: 0.0.0.0
+all tcp 10.77.1.2:9 <- 203.0.12.2:7777       ESTABLISHED:ESTABLISHED
+   id: 6e9a046b00000002 creatorid: b48058c6 gateway: 0.0.0.0
+all udp 203.0.12.2:7777 -> fd77::2[9]       SINGLE:MULTIPLE
+   id: 6e9a046b00000003 creatorid: b48058c6 gateway: 0.0.0.0
+`
+	got := States(out, []netip.AddrPort{netip.MustParseAddrPort("10.77.1.2:9"), netip.MustParseAddrPort("[fd77::2]:9")})
+	if want := []string{"6e9a046b00000000/b48058c6", "6e9a046b00000003/b48058c6"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
