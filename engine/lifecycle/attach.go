@@ -16,6 +16,7 @@ type pendingAttach struct {
 	opts  engine.AttachOptions
 	ready chan struct{} // closed when conn or err is set
 	conn  engine.Conn
+	run   *run // that conn is of
 	err   error
 }
 
@@ -79,6 +80,7 @@ func (u *unit) takePending() []*pendingAttach {
 func (u *unit) connectPending(ctx context.Context, r *run) error {
 	var errs []error
 	for _, p := range u.takePending() {
+		p.run = r
 		p.conn, p.err = r.shim.Attach(ctx, p.opts)
 		close(p.ready)
 		errs = append(errs, p.err)
@@ -156,6 +158,9 @@ func (a *attached) Run(ctx context.Context, io engine.Stdio) error {
 	if errors.Is(err, detach.ErrDetached) {
 		a.service.publish(a.unit.snapshot(), "detach", nil)
 		return nil
+	}
+	if a.pending != nil && a.pending.run.failed.Load() {
+		return nil // as above: its shim went before there was a process
 	}
 	return err
 }

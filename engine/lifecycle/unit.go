@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/xcengine/xc/engine"
 )
@@ -28,6 +29,7 @@ type run struct {
 	spec   engine.SandboxSpec
 	probes context.CancelFunc // ends the health checks
 	done   chan struct{}      // closed when the end was handled and written
+	failed atomic.Bool        // the start failed: whoever asked for it is told why, attached clients just end
 }
 
 // snapshot returns the record as it is now.
