@@ -19,7 +19,6 @@ import (
 	"github.com/xcengine/xc/engine/logs"
 	"github.com/xcengine/xc/engine/platform/pidlock"
 	"github.com/xcengine/xc/engine/shim"
-	"github.com/xcengine/xc/engine/shim/internal/wire"
 )
 
 // A daemon of its own process, which a test can kill. It starts a shim, attaches, runs main and waits.
@@ -252,71 +251,6 @@ func TestDaemonsDeathDoesNotEndStdin(t *testing.T) {
 	b.end()
 	out, _ := a.wait()
 	expect(t, "output", "rest\nend\n", out)
-}
-
-// A client that breaks off alone has ended its input, as with dockerd; the daemon is still there.
-func TestClientThatBreaksOffEndsStdin(t *testing.T) {
-	b := newBox(t, nil)
-	c, r := b.dial()
-	b.ask(c, r, wire.Frame{Kind: wire.Attach, Payload: wire.Streams{Stdin: true}.Encode()})
-	l := launch("cat")
-	l.Stdin, l.StdinOnce = true, true
-	b.run(l)
-	if _, err := c.Write(wire.AppendFrame(nil, wire.Frame{Kind: wire.Stdin, Payload: []byte("half")})); err != nil {
-		t.Fatal(err)
-	}
-	c.Close()
-	if exit := b.end(); exit.Code != 0 {
-		t.Errorf("%+v", exit)
-	}
-	expect(t, "log", "half", b.logged())
-}
-
-// A stream that is ended from this side leaves stdin open, unless the client's input has ended as well.
-func TestStreamsEndAndStdin(t *testing.T) {
-	for name, tc := range map[string]struct {
-		stream func(ctx context.Context, cancel func(), c engine.Conn) error
-		closes bool
-	}{
-		"context ends": {stream: func(ctx context.Context, cancel func(), c engine.Conn) error {
-			time.AfterFunc(100*time.Millisecond, cancel)
-			return c.Stream(ctx, engine.Stdio{Stdin: leaver{make(chan struct{})}})
-		}},
-		"closed unused": {stream: func(_ context.Context, _ func(), c engine.Conn) error {
-			_ = c.Close()
-			return errDetached
-		}},
-		"without input": {stream: func(ctx context.Context, cancel func(), c engine.Conn) error {
-			time.AfterFunc(100*time.Millisecond, cancel)
-			return c.Stream(ctx, engine.Stdio{})
-		}},
-		"context and input end": {closes: true, stream: func(ctx context.Context, cancel func(), c engine.Conn) error {
-			gone := make(chan struct{})
-			time.AfterFunc(100*time.Millisecond, func() { cancel(); close(gone) })
-			return c.Stream(ctx, engine.Stdio{Stdin: leaver{gone}})
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBox(t, nil)
-			c, err := b.h.Attach(t.Context(), all)
-			if err != nil {
-				t.Fatal(err)
-			}
-			l := launch("cat")
-			l.Stdin, l.StdinOnce = true, true
-			b.run(l)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			if err := tc.stream(ctx, cancel, c); err == nil {
-				t.Error("no error")
-			}
-			time.Sleep(1300 * time.Millisecond)
-			st, err := b.h.Status(t.Context())
-			if err != nil || (st.Exit != nil) != tc.closes {
-				t.Errorf("%+v %v", st.Exit, err)
-			}
-		})
-	}
 }
 
 // Everything that ended while no daemon was there is told to the next, in order.

@@ -17,7 +17,7 @@ const (
 	maxLine = 16 << 10
 	// flushAt bounds what is encoded before it is written: one write(2) takes a whole read of the output, and memory
 	// stays small when lines are short and grow much by their frame.
-	flushAt     = 32 << 10
+	flushAt     = 64 << 10
 	usualRecord = 4 << 10
 	// setBack is how far the clock may lie behind the last record's time before it counts as set back.
 	setBack = 100 * time.Millisecond

@@ -1,0 +1,167 @@
+package wire
+
+import (
+	"slices"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// Hello opens a control connection. The one that a shim inherits brings its Supervision; the listeners of its proxies are
+// inherited, too, in their order.
+type Hello struct {
+	Version     int
+	Supervision *engine.Supervision
+}
+
+// Encode renders the message.
+func (h Hello) Encode() []byte {
+	var e encoder
+	e.int(1, int64(h.Version))
+	if h.Supervision != nil {
+		e.message(2, supervision(*h.Supervision))
+	}
+	return e.b
+}
+
+// DecodeHello reads the message.
+func DecodeHello(b []byte) (Hello, error) {
+	var h Hello
+	d := decoder{b: b}
+	for d.next() {
+		switch d.tag {
+		case 1:
+			h.Version = int(d.int())
+		case 2:
+			s, err := decodeSupervision(d.value)
+			if err != nil {
+				return h, err
+			}
+			h.Supervision = &s
+		}
+	}
+	return h, d.err
+}
+
+// The container's directory is not said: it is the shim's argument and becomes its own working directory.
+func supervision(s engine.Supervision) encoder {
+	var e encoder
+	e.string(1, string(s.ID))
+	e.bool(2, s.TreeExit)
+	e.string(3, s.Log.Driver)
+	e.string(4, s.Log.Path)
+	e.int(5, s.Log.MaxSize)
+	e.int(6, int64(s.Log.MaxFiles))
+	e.bool(7, s.Log.Compress)
+	for _, k := range sortedKeys(s.Log.Attrs) {
+		var one encoder
+		one.string(1, k)
+		one.string(2, s.Log.Attrs[k])
+		e.message(8, one)
+	}
+	for _, p := range s.Proxies {
+		var one encoder
+		one.string(1, string(p.Proto))
+		one.string(2, p.Listen.String())
+		one.string(3, p.Target.String())
+		e.message(9, one)
+	}
+	return e
+}
+
+func decodeSupervision(b []byte) (engine.Supervision, error) {
+	var s engine.Supervision
+	d := decoder{b: b}
+	for d.next() {
+		switch d.tag {
+		case 1:
+			s.ID = engine.ContainerID(d.string())
+		case 2:
+			s.TreeExit = d.bool()
+		case 3:
+			s.Log.Driver = d.string()
+		case 4:
+			s.Log.Path = d.string()
+		case 5:
+			s.Log.MaxSize = d.int()
+		case 6:
+			s.Log.MaxFiles = int(d.int())
+		case 7:
+			s.Log.Compress = d.bool()
+		case 8:
+			d.pair(&s.Log.Attrs)
+		case 9:
+			s.Proxies = append(s.Proxies, d.proxy())
+		}
+	}
+	return s, d.err
+}
+
+func (d *decoder) pair(into *map[string]string) {
+	one := decoder{b: d.value}
+	var k, v string
+	for one.next() {
+		switch one.tag {
+		case 1:
+			k = one.string()
+		case 2:
+			v = one.string()
+		}
+	}
+	d.join(one)
+	if *into == nil {
+		*into = make(map[string]string)
+	}
+	(*into)[k] = v
+}
+
+func (d *decoder) proxy() engine.Proxy {
+	one := decoder{b: d.value}
+	var p engine.Proxy
+	for one.next() {
+		switch one.tag {
+		case 1:
+			p.Proto = engine.Proto(one.string())
+		case 2:
+			p.Listen = one.addrPort()
+		case 3:
+			p.Target = one.addrPort()
+		}
+	}
+	d.join(one)
+	return p
+}
+
+// Welcome answers Hello with the shim's own version and pid.
+type Welcome struct{ Version, Pid int }
+
+// Encode renders the message.
+func (w Welcome) Encode() []byte {
+	var e encoder
+	e.int(1, int64(w.Version))
+	e.int(2, int64(w.Pid))
+	return e.b
+}
+
+// DecodeWelcome reads the message.
+func DecodeWelcome(b []byte) (Welcome, error) {
+	var w Welcome
+	d := decoder{b: b}
+	for d.next() {
+		switch d.tag {
+		case 1:
+			w.Version = int(d.int())
+		case 2:
+			w.Pid = int(d.int())
+		}
+	}
+	return w, d.err
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
