@@ -67,8 +67,8 @@ func RenderRdr(rules engine.FirewallRules, host Host) (string, error) {
 		b.WriteString(line)
 	}
 	for _, p := range sorted {
-		if p.HostPort == 0 || p.Host.IsLoopback() {
-			continue // routed, or served by the proxy alone
+		if !translated(p) {
+			continue
 		}
 		family, err := familyOf(p.Host, p.Target.Addr())
 		if err != nil {
@@ -122,6 +122,12 @@ func resolver(r engine.FirewallResolver) (string, error) {
 		fmt.Fprintf(&b, "rdr pass on %s %s proto %s from any to %s port 53 -> %s port %d\n", r.Bridge, family, proto, r.Addr, r.Addr, r.Port)
 	}
 	return b.String(), nil
+}
+
+// translated reports whether a port is pf's: it is not when it is routed, nor when only the proxy can serve it, on a loopback
+// address or from one family to the other.
+func translated(p engine.FirewallPort) bool {
+	return p.HostPort != 0 && !p.Host.IsLoopback() && (!p.Host.IsValid() || !p.Target.IsValid() || p.Host.Is4() == p.Target.Addr().Is4())
 }
 
 func boolFirst(a, b bool) int {
@@ -191,7 +197,7 @@ func RenderNat(rules engine.FirewallRules, host Host) (string, error) {
 // reflection lets containers of the target's own network reach it by the host's address.
 func reflection(p engine.FirewallPort, networks []engine.FirewallNetwork) (string, error) {
 	i := slices.IndexFunc(networks, func(n engine.FirewallNetwork) bool { return n.Network == p.Network })
-	if i < 0 || !networks[i].Managed || p.HostPort == 0 || p.Host.IsLoopback() {
+	if i < 0 || !networks[i].Managed || !translated(p) {
 		return "", nil
 	}
 	n := networks[i]

@@ -47,6 +47,7 @@ func state() engine.FirewallRules {
 		Ports: []engine.FirewallPort{
 			port(engine.TCP, "0.0.0.0", 8080, "172.17.0.2:80"), port(engine.UDP, "0.0.0.0", 53, "172.17.0.3:53"),
 			port(engine.TCP, "::", 8080, "[fd00:17::2]:80"), port(engine.TCP, "192.0.2.1", 8080, "172.17.0.4:80"),
+			port(engine.TCP, "::", 8081, "172.17.0.2:80"),
 			port(engine.TCP, "127.0.0.1", 9000, "172.17.0.2:90"), port(engine.TCP, "0.0.0.0", 0, "172.17.0.2:91"),
 		},
 		Resolvers: []engine.FirewallResolver{
@@ -86,8 +87,8 @@ func TestNothingBecomesSyntax(t *testing.T) {
 	if s, err := RenderNat(bad, Host{External: []External{{"igb0", true, true}}}); err == nil {
 		t.Errorf("bridge: %s", s)
 	}
-	if s, err := RenderRdr(engine.FirewallRules{Ports: []engine.FirewallPort{port(engine.TCP, "0.0.0.0", 1, "[fd00::1]:2")}}, Host{}); err == nil {
-		t.Errorf("families: %s", s)
+	if s, err := RenderRdr(engine.FirewallRules{Ports: []engine.FirewallPort{{Proto: engine.TCP, HostPort: 1}}}, Host{}); err == nil {
+		t.Errorf("no addresses: %s", s)
 	}
 }
 
