@@ -108,7 +108,7 @@ func TestCreateSpec(t *testing.T) {
 		{"bind options", [3]any{bind.ReadOnly, bind.Propagation, bind.CreateSource}, [3]any{true, "rslave", true}},
 		{"volume", [3]any{vol.Kind, vol.Source, vol.NoCopy}, [3]any{engine.MountVolume, "vol", true}},
 		{"anonymous", [3]any{anon.Kind, anon.Source, anon.Target}, [3]any{engine.MountVolume, "", "/anon"}},
-		{"tmpfs", [3]any{tmp.Kind, tmp.TmpfsSize, tmp.TmpfsMode}, [3]any{engine.MountTmpfs, int64(1024), uint32(0o777)}},
+		{"tmpfs", [3]any{tmp.Kind, tmp.TmpfsSize, tmp.TmpfsMode}, [3]any{engine.MountTmpfs, int64(1024), uint32(0o1777)}},
 		{"swap", s.Resources.MemorySwap, int64(20 << 20)},
 		{"no pids limit", s.Resources.PidsLimit == nil, true},
 		{"no swappiness", s.Resources.Swappiness == nil, true},

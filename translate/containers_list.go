@@ -102,11 +102,22 @@ func portFilter(key string, values []string) ([]engine.PortRange, error) {
 		}
 		r, ok := parsePorts(v)
 		if !ok {
-			return nil, faultf("error while looking up for %s %s: invalid port", key, v)
+			return nil, faultf("error while looking up for %s %s: %s", key, v, portFault(v))
 		}
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// portFault says, as dockerd does, what is wrong with a port or range of ports.
+func portFault(v string) string {
+	numbers, _, _ := strings.Cut(v, "/")
+	for n := range strings.SplitSeq(numbers, "-") {
+		if _, err := strconv.ParseUint(n, 10, 16); err != nil {
+			return err.Error()
+		}
+	}
+	return "invalid range specified for port: " + numbers
 }
 
 // PruneQuery reads the filters of a container prune.

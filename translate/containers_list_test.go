@@ -111,7 +111,8 @@ func TestContainerQuery(t *testing.T) {
 		`{"exited":["foo"]}`:  `invalid filter 'exited=foo': strconv.Atoi: parsing "foo": invalid syntax`,
 		`{"is-task":["foo"]}`: "invalid filter 'is-task=[foo]'",
 		`{"publish":["1:2"]}`: "filter for 'publish' should not contain ':': 1:2",
-		`{"expose":["foo"]}`:  "error while looking up for expose foo: invalid port",
+		`{"expose":["foo"]}`:  "error while looking up for expose foo: strconv.ParseUint: parsing \"foo\": invalid syntax",
+		`{"publish":["5-3"]}`: "error while looking up for publish 5-3: invalid range specified for port: 5-3",
 	} {
 		f, err := ParseFilters(in)
 		if err != nil {

@@ -265,9 +265,24 @@ func mountSpec(m mount.Mount) engine.MountSpec {
 		s.Subpath = o.Subpath
 	}
 	if o := m.TmpfsOptions; o != nil {
-		s.TmpfsSize, s.TmpfsMode, s.TmpfsOptions = o.SizeBytes, uint32(o.Mode.Perm()), o.Options
+		s.TmpfsSize, s.TmpfsMode, s.TmpfsOptions = o.SizeBytes, permissions(o.Mode), o.Options
 	}
 	return s
+}
+
+// permissions gives the mode of chmod(2) that a client meant: Docker's API carries those numbers, and Go's clients may set
+// the bits that Go has for the same.
+func permissions(m fs.FileMode) uint32 {
+	bits := uint32(m & 0o7777)
+	for _, special := range []struct {
+		mode fs.FileMode
+		bit  uint32
+	}{{fs.ModeSetuid, 0o4000}, {fs.ModeSetgid, 0o2000}, {fs.ModeSticky, 0o1000}} {
+		if m&special.mode != 0 {
+			bits |= special.bit
+		}
+	}
+	return bits
 }
 
 // dockerMount gives a mount back as one of HostConfig.Mounts.

@@ -118,6 +118,9 @@ var frames = map[string]frame{
 	"exec start": func(_, _ *engine.Error, text string, kind engine.Kind) (string, engine.Kind) {
 		return strings.Replace(text, taskLayers, execLayers, 1), kind
 	},
+	"publish endpoint": func(outer, _ *engine.Error, text string, kind engine.Kind) (string, engine.Kind) {
+		return fmt.Sprintf("driver failed programming external connectivity on endpoint %s: %s", outer.ID, text), kind
+	},
 	"start": func(outer, inner *engine.Error, text string, kind engine.Kind) (string, engine.Kind) {
 		switch inner.Resource {
 		case engine.ResourceNetwork, engine.ResourceEndpoint:

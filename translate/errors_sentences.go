@@ -140,6 +140,9 @@ var rows = []row{
 	})},
 	// Args: the name, and "group" when it is one.
 	{engine.Invalid, "", engine.ReasonNoUser, "", func(e *engine.Error) string {
+		if e.Err != nil {
+			return e.Err.Error()
+		}
 		if arg(e, 1) == "group" {
 			return fmt.Sprintf("unable to find group %s: no matching entries in group file", arg(e, 0))
 		}

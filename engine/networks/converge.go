@@ -1,6 +1,7 @@
 package networks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ func (t *attaching) publish(ctx context.Context) error {
 	}
 	var err error
 	if t.reserved, err = t.ports.Reserve(ctx, t.want.Container, need); err != nil {
-		return err
+		return t.atEndpoint(err)
 	}
 	t.undo.Push("ports", func(context.Context) error { t.ports.GiveBack(t.want.Container, t.reserved); return nil })
 	t.surplus = slices.Clone(t.box.published)
@@ -38,6 +39,17 @@ func (t *attaching) publish(ctx context.Context) error {
 		t.published = append(t.published, w.through...)
 	}
 	return nil
+}
+
+// atEndpoint names the endpoint whose ports could not be published, as dockerd does.
+func (t *attaching) atEndpoint(err error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	name := cmp.Or(t.gateway(t.endpoints, false), t.gateway(t.endpoints, true))
+	return &engine.Error{
+		Op: "publish endpoint", Kind: engine.KindOf(err), Resource: engine.ResourceEndpoint,
+		ID: fmt.Sprintf("%s (%s)", t.want.Name, t.endpoints[name].ID), Err: err,
+	}
 }
 
 // vacate lets the resolver leave port 53 when a container wants to publish it.

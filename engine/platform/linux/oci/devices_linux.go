@@ -53,6 +53,10 @@ func findDevices(r engine.Resources, privileged bool) ([]specs.LinuxDevice, []sp
 		}
 		found, err := devicesAt(d.HostPath, d.Path)
 		if err != nil {
+			var at *fs.PathError
+			if errors.As(err, &at) {
+				err = at.Err // the path is in the words around it
+			}
 			return nil, nil, &engine.Error{
 				Op: "start", Kind: engine.Invalid, Resource: engine.ResourceContainer,
 				Err: fmt.Errorf("error gathering device information while adding custom device %q: %w", d.HostPath, err),

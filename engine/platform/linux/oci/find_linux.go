@@ -175,8 +175,8 @@ func output(ctx context.Context, args ...string) ([]byte, error) {
 	if err == nil {
 		return out, nil
 	}
-	if said := lastWords(stderr.String()); said != "" {
-		return nil, errors.New(said)
+	if strings.TrimSpace(stderr.String()) != "" {
+		return nil, saidError(stderr.String())
 	}
 	return nil, fmt.Errorf("%s: %w", filepath.Base(args[0]), err)
 }

@@ -67,6 +67,11 @@ func lastWords(stderr string) string {
 	return m[1]
 }
 
+// saidError is what a program wrote to its standard error before it failed; the last words are its message.
+type saidError string
+
+func (e saidError) Error() string { return lastWords(string(e)) }
+
 // knowsRRO looks for a mount option in what "<runtime> features" prints (runtime-spec's features.md).
 func knowsRRO(features []byte) bool {
 	var f struct {

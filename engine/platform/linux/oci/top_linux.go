@@ -53,6 +53,12 @@ func processTable(ctx context.Context, args string, pids []int) (engine.ProcessT
 	if err != nil && ctx.Err() == nil {
 		// Some options cannot stand beside -q.
 		if listing, err = output(ctx, words...); err != nil {
+			var said saidError
+			if errors.As(err, &said) {
+				// Its first line says what was wrong; help follows.
+				line, _, _ := strings.Cut(string(said), "\n")
+				err = errors.New(line)
+			}
 			return engine.ProcessTable{}, fmt.Errorf("ps: %w", err)
 		}
 	}
