@@ -1,0 +1,123 @@
+package integration
+
+import (
+	"net"
+	"net/netip"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// freePort is a TCP port of the host that nobody holds now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func TestUserNetworks(t *testing.T) {
+	e := start(t)
+	e.must("network", "create", "front")
+	e.must("network", "create", "--subnet", "10.213.7.0/24", "--ip-range", "10.213.7.128/25", "--label", "a=b", "back")
+	e.must("run", "-d", "--name", "web", "--network", "front", "--network-alias", "site", "testbox", "httpd", ":80")
+	e.must("run", "-d", "--name", "client", "--network", "front", "testbox", "sleep", "1000")
+	for _, name := range []string{"web", "site", id12(e.must("inspect", "-f", "{{.Id}}", "web"))} {
+		if got := e.must("exec", "client", "get", "http://"+name+"/"); !strings.HasPrefix(got, "hello from testbox\n") {
+			t.Errorf("%s answers %q", name, got)
+		}
+	}
+	e.must("network", "connect", "--ip", "10.213.7.200", "--alias", "db", "back", "web")
+	if r := e.docker("exec", "client", "lookup", "db"); r.code == 0 {
+		t.Errorf("an alias is known outside its network: %q", r.out)
+	}
+	e.must("network", "connect", "back", "client")
+	if got := e.must("exec", "client", "lookup", "db"); got != "10.213.7.200" {
+		t.Errorf("db is %q", got)
+	}
+	got := e.must("inspect", "-f", "{{.NetworkSettings.Networks.back.IPAddress}}", "client")
+	if ip, err := netip.ParseAddr(got); err != nil || !netip.MustParsePrefix("10.213.7.128/25").Contains(ip) {
+		t.Errorf("client has %q, outside the range", got)
+	}
+	e.fails(1, "network back has active endpoints", "network", "rm", "back")
+	e.fails(1, "Address already in use", "network", "connect", "--ip", "10.213.7.200", "back", e.must("run", "-d", "--network", "front", "testbox", "sleep", "100"))
+	e.must("network", "disconnect", "back", "client")
+	e.must("network", "disconnect", "back", "web")
+	if r := e.docker("exec", "client", "lookup", "db"); r.code == 0 {
+		t.Errorf("an alias outlives its connection: %q", r.out)
+	}
+	if got := e.must("network", "prune", "-f", "--filter", "label=a"); !strings.Contains(got, "back") {
+		t.Errorf("prune: %q", got)
+	}
+	e.fails(1, "bridge is a pre-defined network and cannot be removed", "network", "rm", "bridge")
+}
+
+func TestPublishedPorts(t *testing.T) {
+	e := start(t)
+	first, second, third := freePort(t), freePort(t), freePort(t)
+	e.must("run", "-d", "--name", "web", "-p", first+":80", "-p", "127.0.0.1:"+second+":80", "-p", "[::1]:"+third+":80", "testbox", "httpd")
+	e.must("run", "-d", "--name", "echo", "-p", "127.0.0.1::7/udp", "testbox", "udpecho", ":7")
+	for _, at := range []string{"127.0.0.1:" + first, "[::1]:" + first, "127.0.0.1:" + second, "[::1]:" + third} {
+		if got := httpGet(t, "http://"+at+"/x"); !strings.HasSuffix(got, "/x\n") {
+			t.Errorf("%s answers %q", at, got)
+		}
+	}
+	at := e.must("port", "echo", "7/udp")
+	eventually(t, "an echo by UDP", func() bool {
+		return e.docker("run", "--rm", "--network", "host", "testbox", "send", "udp", at, "hi").out == "hi"
+	})
+	e.fails(125, "Bind for 0.0.0.0:"+first+" failed: port is already allocated", "run", "--rm", "-p", first+":80", "testbox")
+	e.must("run", "-d", "--name", "all", "--expose", "81-82", "-P", "testbox", "sleep", "100")
+	if got := e.must("port", "all"); strings.Count(got, "\n") != 3 {
+		t.Errorf("-P publishes %q", got)
+	}
+	e.must("stop", "-t", "0", "web")
+	e.must("run", "--rm", "-p", first+":80", "testbox", "true")
+	if got := e.must("port", "web"); got != "" {
+		t.Errorf("a stopped container publishes %q", got)
+	}
+}
+
+// A published port is reached from another machine, which sees its own address kept; one published on 127.0.0.1 is not.
+func TestPublishedPortsFromOutside(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs a network namespace to be the other machine")
+	}
+	e := start(t)
+	outside := "xcit" + e.owner()[:4]
+	ip := func(args ...string) {
+		t.Helper()
+		if out, err := output("ip", args...); err != nil {
+			t.Fatalf("ip %v: %v\n%s", args, err, out)
+		}
+	}
+	ip("netns", "add", outside)
+	t.Cleanup(func() { ip("netns", "del", outside) })
+	ip("link", "add", outside+"h", "type", "veth", "peer", "name", "eth0", "netns", outside)
+	ip("addr", "add", "198.18.77.1/24", "dev", outside+"h")
+	ip("link", "set", outside+"h", "up")
+	ip("-n", outside, "addr", "add", "198.18.77.2/24", "dev", "eth0")
+	ip("-n", outside, "link", "set", "eth0", "up")
+
+	open, closed := freePort(t), freePort(t)
+	e.must("run", "-d", "--name", "web", "-p", open+":80", "-p", "127.0.0.1:"+closed+":80", "testbox", "httpd")
+	get := func(port string) (string, error) {
+		out, err := exec.Command("ip", "netns", "exec", outside, "curl", "-s", "-m", "2", "http://198.18.77.1:"+port+"/").Output()
+		return string(out), err
+	}
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("needs curl")
+	}
+	eventually(t, "an answer from outside", func() bool { out, _ := get(open); return strings.Contains(out, "from 198.18.77.2\n") })
+	if out, err := get(closed); err == nil {
+		t.Errorf("a port of 127.0.0.1 answers outside: %q", out)
+	}
+}
