@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 )
@@ -58,6 +59,12 @@ func TestRegistry(t *testing.T) {
 		t.Errorf("second pull: %q", got)
 	}
 	e.fails(1, "manifest unknown", "pull", strings.TrimSuffix(ref, "1")+"none")
+	e.must("tag", "testbox", "127.0.0.1:1/box:1")
+	began := time.Now()
+	e.fails(1, "connect: connection refused", "push", "127.0.0.1:1/box:1")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("a push to no registry took %v", took)
+	}
 	e.fails(1, "An image does not exist locally with the tag", "push", "none.example/none")
 }
 

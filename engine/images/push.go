@@ -67,6 +67,10 @@ func (p *push) run(ctx context.Context) error {
 	if len(fit) == 0 {
 		return imageError("push", engine.NotFound, p.req.Ref, saidf("tag does not exist: %s", reference.FamiliarString(p.tag)))
 	}
+	// A registry that is not there is told at once: only what breaks half-way is tried again.
+	if _, err := p.s.cfg.Registry.Resolve(ctx, p.remote, p.tag.Tag()); retryable(err) {
+		return err
+	}
 	if p.req.Platform == nil && !p.req.MergeIndex {
 		if index, parts, ok := p.wholeIndex(ctx, fit); ok {
 			return p.sendIndex(ctx, index, parts)
