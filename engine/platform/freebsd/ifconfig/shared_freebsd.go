@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine"
-	"github.com/xcengine/xc/engine/platform/freebsd/iov"
 	"github.com/xcengine/xc/engine/platform/freebsd/jail"
 )
 
@@ -189,7 +188,7 @@ func (p *Plumber) converge(old, wanted note) error {
 		}
 	}
 	// A jail that is gone uses none.
-	if err := jail.Update(wanted.Jail, jail.Addrs(iov.List{}, wanted.addrs())); err != nil && (engine.KindOf(err) != engine.NotFound || len(wanted.Places) > 0) {
+	if err := jail.Update(wanted.Jail, jail.Addresses(wanted.addrs())); err != nil && (engine.KindOf(err) != engine.NotFound || len(wanted.Places) > 0) {
 		return err
 	}
 	for _, at := range old.Places {

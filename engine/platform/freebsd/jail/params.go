@@ -105,28 +105,40 @@ func network(l iov.List, c Config) iov.List {
 	if c.InheritNet {
 		return l.Int("ip4", sysInherit).Int("ip6", sysInherit)
 	}
-	return Addrs(l, c.Addrs)
-}
-
-// Addrs appends the addresses of a jail that shares the host's stack; without one of a family, it has none of that.
-func Addrs(l iov.List, addrs []netip.Addr) iov.List {
-	var v4, v6 []netip.Addr
-	for _, a := range addrs {
-		if a.Is4() {
-			v4 = append(v4, a)
-		} else {
-			v6 = append(v6, a)
-		}
-	}
-	for _, f := range []struct {
-		name  string
-		addrs []netip.Addr
-	}{{"ip4", v4}, {"ip6", v6}} {
+	for _, f := range families(c.Addrs) {
 		if len(f.addrs) == 0 {
 			l = l.Int(f.name, sysDisable)
 			continue
 		}
 		l = l.Int(f.name, sysNew).Addrs(f.name+".addr", f.addrs)
+	}
+	return l
+}
+
+// family are the addresses of one family under the name of its parameters.
+type family struct {
+	name  string
+	addrs []netip.Addr
+}
+
+func families(addrs []netip.Addr) []family {
+	both := []family{{name: "ip4"}, {name: "ip6"}}
+	for _, a := range addrs {
+		f := &both[0]
+		if a.Is6() {
+			f = &both[1]
+		}
+		f.addrs = append(f.addrs, a)
+	}
+	return both
+}
+
+// Addresses renders the update that gives a jail which shares its parent's stack these addresses and no others. Whether it has
+// addresses of its own cannot change (ip4 and ip6), which they are can.
+func Addresses(addrs []netip.Addr) iov.List {
+	var l iov.List
+	for _, f := range families(addrs) {
+		l = l.Addrs(f.name+".addr", f.addrs)
 	}
 	return l
 }

@@ -102,3 +102,10 @@ func TestOwnName(t *testing.T) {
 		}
 	}
 }
+
+func TestAddresses(t *testing.T) {
+	l := Addresses([]netip.Addr{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.6")})
+	if got, want := show(l), "ip4.addr = [10 0 0 5 10 0 0 6]\nip6.addr = []\n"; got != want && got != strings.Replace(want, "ip6.addr = []", "ip6.addr", 1) {
+		t.Errorf("%q", got)
+	}
+}
