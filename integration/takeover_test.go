@@ -45,25 +45,6 @@ func (e *engine) follow(args ...string) *follower {
 	return f
 }
 
-// expect takes lines until one is the wanted one, at most ten seconds.
-func (f *follower) expect(t *testing.T, want string) {
-	t.Helper()
-	timeout := time.After(10 * time.Second)
-	for {
-		select {
-		case line, ok := <-f.lines:
-			if !ok {
-				t.Fatalf("the output ended before %q", want)
-			}
-			if line == want {
-				return
-			}
-		case <-timeout:
-			t.Fatalf("%q does not come", want)
-		}
-	}
-}
-
 // counted checks that numbered lines begin at 1 and lack none.
 func counted(t *testing.T, what, text string) int {
 	t.Helper()
