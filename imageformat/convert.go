@@ -194,14 +194,14 @@ func (j JailConfig) defaults() map[string]string {
 func (e Exec) environment(base map[string]string) map[string]string {
 	env := map[string]string{}
 	if !e.ClearEnv {
-		env = maps.Clone(base)
+		maps.Copy(env, base)
 	}
-	pending := slices.Sorted(maps.Keys(e.Environ))
+	pending := maps.Clone(e.Environ)
 	for progress := true; progress; {
 		progress = false
-		pending = slices.DeleteFunc(pending, func(name string) bool {
-			v, err := Expand(e.Environ[name], func(other string) (string, bool) {
-				if slices.Contains(pending, other) && other != name {
+		for _, name := range slices.Sorted(maps.Keys(pending)) {
+			v, err := Expand(pending[name], func(other string) (string, bool) {
+				if _, waits := pending[other]; waits && other != name {
 					return "", false
 				}
 				v, ok := env[other]
@@ -210,13 +210,12 @@ func (e Exec) environment(base map[string]string) map[string]string {
 				}
 				return v, ok
 			})
-			if err != nil {
-				return false
+			if err == nil {
+				env[name] = v
+				delete(pending, name)
+				progress = true
 			}
-			env[name] = v
-			progress = true
-			return true
-		})
+		}
 	}
 	return env
 }

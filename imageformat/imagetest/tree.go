@@ -5,11 +5,15 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/xcengine/xc/imageformat/layer"
 )
 
 // Want selects what Tree says of files beyond type, mode and content.
@@ -51,7 +55,11 @@ func describe(path, rel string, want Want, first map[uint64]string) (string, err
 	if err != nil {
 		return "", err
 	}
-	parts := []string{what, fmt.Sprintf("%04o", uint32(st.Mode)&0o7777)}
+	mode := uint32(st.Mode) & 0o7777
+	if uint32(st.Mode)&unix.S_IFMT == unix.S_IFLNK {
+		mode = 0o777 // a link's own mode means nothing, and the systems differ in it
+	}
+	parts := []string{what, fmt.Sprintf("%04o", mode)}
 	if want&Owners != 0 {
 		parts = append(parts, fmt.Sprintf("%d:%d", st.Uid, st.Gid))
 	}
@@ -92,33 +100,20 @@ func content(path string, st *unix.Stat_t) (string, error) {
 	case unix.S_IFIFO:
 		return "fifo", nil
 	case unix.S_IFCHR:
-		return fmt.Sprintf("char %d/%d", unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))), nil
+		major, minor := layer.DeviceNumbers(uint64(st.Rdev))
+		return fmt.Sprintf("char %d/%d", major, minor), nil
 	case unix.S_IFBLK:
-		return fmt.Sprintf("block %d/%d", unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))), nil
+		major, minor := layer.DeviceNumbers(uint64(st.Rdev))
+		return fmt.Sprintf("block %d/%d", major, minor), nil
 	}
 	return "other", nil
 }
 
 func xattrs(path string) ([]string, error) {
-	list := make([]byte, 64<<10)
-	n, err := unix.Llistxattr(path, list)
-	if err != nil || n <= 0 {
-		if err == unix.ENOTSUP {
-			err = nil
-		}
-		return nil, err
-	}
+	attrs, err := layer.Xattrs(path)
 	var all []string
-	for key := range strings.SplitSeq(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00") {
-		if strings.HasPrefix(key, "security.selinux") || strings.HasPrefix(key, "trusted.overlay.") {
-			continue
-		}
-		v := make([]byte, 64<<10)
-		n, err := unix.Lgetxattr(path, key, v)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, fmt.Sprintf("%s=%q", key, v[:n]))
+	for _, key := range slices.Sorted(maps.Keys(attrs)) {
+		all = append(all, fmt.Sprintf("%s=%q", key, attrs[key]))
 	}
-	return all, nil
+	return all, err
 }

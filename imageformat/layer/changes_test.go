@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -39,12 +38,12 @@ func beds(t *testing.T, base []byte) map[string]bed {
 
 func copyBed(t *testing.T, base []byte) bed {
 	t.Helper()
-	before, dir := t.TempDir(), t.TempDir()
+	before, dir := t.TempDir(), filepath.Join(t.TempDir(), "copy")
 	if _, err := apply(t, before, base, layer.ApplyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("cp", "-a", before+"/.", dir).CombinedOutput(); err != nil {
-		t.Skipf("cp -a: %v: %s", err, out)
+	if err := layer.Copy(context.Background(), dir, before); err != nil {
+		t.Fatal(err)
 	}
 	time.Sleep(20 * time.Millisecond) // the granularity of change times
 	since := time.Now()

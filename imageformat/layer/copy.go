@@ -200,7 +200,7 @@ func (c *copier) copySpecial(from int, name string, to int, newName string, st *
 			err = retry(func() error { return unix.Symlinkat(target, to, newName) })
 		}
 	default:
-		major, minor := deviceNumbers(st.rdev)
+		major, minor := DeviceNumbers(st.rdev)
 		err = mknod(to, newName, st.mode, major, minor)
 	}
 	if err != nil {

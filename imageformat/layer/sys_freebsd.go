@@ -45,13 +45,16 @@ func setFlags(dir int, name string, flags uint32) error {
 }
 
 func mknod(dir int, name string, mode uint32, major, minor int64) error {
-	return retry(func() error {
-		return unix.Mknodat(dir, name, mode, unix.Mkdev(uint32(major), uint32(minor)))
-	})
+	dev := uint64(0)
+	if mode&unix.S_IFMT != unix.S_IFIFO { // mknodat(2) wants none for a pipe
+		dev = uint64(major&0xffffff00)<<32 | uint64(major&0xff)<<8 | uint64(minor&0xff00)<<24 | uint64(minor&0xffff00ff)
+	}
+	return retry(func() error { return unix.Mknodat(dir, name, mode, dev) })
 }
 
-func deviceNumbers(dev uint64) (major, minor int64) {
-	return int64(unix.Major(dev)), int64(unix.Minor(dev))
+// DeviceNumbers takes a device number apart, as sys/types.h does since FreeBSD 12; x/sys knows the numbers of before.
+func DeviceNumbers(dev uint64) (major, minor int64) {
+	return int64(dev>>32&0xffffff00 | dev>>8&0xff), int64(dev>>24&0xff00 | dev&0xffff00ff)
 }
 
 func setOpaque(int) error { return unix.ENOTSUP }
@@ -64,7 +67,30 @@ func usableXattr(key string) bool { return strings.HasPrefix(key, "user.") }
 // xattrPath: nothing names a file below a descriptor here.
 func xattrPath(int, string) (string, bool) { return "", false }
 
+// xattrsTouch: ZFS' change times were seen to stand still when an attribute was set.
+const xattrsTouch = false
+
 const errNoAttr = unix.ENOATTR
+
+func pathXattrs(string) xattrCalls { return xattrCalls{} }
+
+func fdXattrs(fd int) xattrCalls {
+	return xattrCalls{
+		list: func(dest []byte) (int, error) { return unix.FlistxattrNS(fd, unix.EXTATTR_NAMESPACE_USER, dest) },
+		get:  func(key string, dest []byte) (int, error) { return unix.Fgetxattr(fd, key, dest) },
+	}
+}
+
+// xattrNames reads a list: names of the user namespace with their length in a byte before each: extattr_list_fd(2).
+func xattrNames(list []byte) []string {
+	var names []string
+	for len(list) > 0 && 1+int(list[0]) <= len(list) {
+		end := 1 + int(list[0])
+		names = append(names, "user."+string(list[1:end]))
+		list = list[end:]
+	}
+	return names
+}
 
 // cloneFile: there is no call for whole files here; copy_file_range(2) shares blocks by itself on ZFS.
 func cloneFile(int, int) (bool, error) { return false, nil }

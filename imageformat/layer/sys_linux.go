@@ -25,7 +25,8 @@ func mknod(dir int, name string, mode uint32, major, minor int64) error {
 	})
 }
 
-func deviceNumbers(dev uint64) (major, minor int64) {
+// DeviceNumbers takes a device number apart.
+func DeviceNumbers(dev uint64) (major, minor int64) {
 	return int64(unix.Major(dev)), int64(unix.Minor(dev))
 }
 
@@ -59,7 +60,29 @@ func xattrPath(dir int, name string) (string, bool) {
 	return "/proc/self/fd/" + strconv.Itoa(dir) + "/" + name, true
 }
 
+// xattrsTouch: setting an attribute sets the change time.
+const xattrsTouch = true
+
 const errNoAttr = unix.ENODATA
+
+func pathXattrs(path string) xattrCalls {
+	return xattrCalls{
+		list: func(dest []byte) (int, error) { return unix.Llistxattr(path, dest) },
+		get:  func(key string, dest []byte) (int, error) { return unix.Lgetxattr(path, key, dest) },
+	}
+}
+
+func fdXattrs(fd int) xattrCalls {
+	return xattrCalls{
+		list: func(dest []byte) (int, error) { return unix.Flistxattr(fd, dest) },
+		get:  func(key string, dest []byte) (int, error) { return unix.Fgetxattr(fd, key, dest) },
+	}
+}
+
+// xattrNames reads a list: names with a NUL behind each.
+func xattrNames(list []byte) []string {
+	return strings.Split(strings.TrimSuffix(string(list), "\x00"), "\x00")
+}
 
 // cloneFile makes dst share all blocks of src; false where the file system cannot.
 func cloneFile(dst, src int) (bool, error) {

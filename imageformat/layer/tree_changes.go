@@ -156,7 +156,10 @@ func (t *treeChanges) subdir(ctx context.Context, n *node, old int, visit func(*
 func (t *treeChanges) differs(n *node, oldDir int, oldName string) (bool, error) {
 	touched, known := t.touched(n)
 	if known && !touched {
-		return false, nil
+		if xattrsTouch {
+			return false, nil
+		}
+		return xattrsDiffer(n, oldDir, oldName)
 	}
 	differ, err := differs(n, oldDir, oldName)
 	if differ || err != nil || !known {

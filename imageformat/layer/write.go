@@ -173,7 +173,7 @@ func header(n *node) (*tar.Header, error) {
 		if n.st.kind() == unix.S_IFBLK {
 			hdr.Typeflag = tar.TypeBlock
 		}
-		hdr.Devmajor, hdr.Devminor = deviceNumbers(n.st.rdev)
+		hdr.Devmajor, hdr.Devminor = DeviceNumbers(n.st.rdev)
 	case unix.S_IFIFO:
 		hdr.Typeflag = tar.TypeFifo
 	default:

@@ -2,7 +2,9 @@ package layer
 
 import (
 	"archive/tar"
+	"cmp"
 	"errors"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -53,13 +55,28 @@ type xattrCalls struct {
 	get  func(key string, dest []byte) (int, error)
 }
 
+// Xattrs reads the attributes that a layer carries of a file; a link is not followed.
+func Xattrs(path string) (map[string]string, error) {
+	dir, base := filepath.Split(filepath.Clean(path))
+	fd, err := openAt(unix.AT_FDCWD, cmp.Or(dir, "."), unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, at("open", dir, err)
+	}
+	defer unix.Close(fd)
+	if base == "" {
+		base = "."
+	}
+	st, err := statAt(fd, base)
+	if err != nil {
+		return nil, at("stat", path, err)
+	}
+	return xattrsAt(fd, base, &st)
+}
+
 // xattrsAt reads the attributes that a layer carries. st is what statAt said of the file.
 func xattrsAt(dir int, name string, st *info) (map[string]string, error) {
 	if path, ok := xattrPath(dir, name); ok {
-		return readXattrs(name, xattrCalls{
-			list: func(dest []byte) (int, error) { return unix.Llistxattr(path, dest) },
-			get:  func(key string, dest []byte) (int, error) { return unix.Lgetxattr(path, key, dest) },
-		})
+		return readXattrs(name, pathXattrs(path))
 	}
 	if kind := st.kind(); kind != unix.S_IFREG && kind != unix.S_IFDIR {
 		return nil, nil
@@ -73,12 +90,7 @@ func xattrsAt(dir int, name string, st *info) (map[string]string, error) {
 }
 
 // xattrsOf is xattrsAt for an open file.
-func xattrsOf(fd int) (map[string]string, error) {
-	return readXattrs("", xattrCalls{
-		list: func(dest []byte) (int, error) { return unix.Flistxattr(fd, dest) },
-		get:  func(key string, dest []byte) (int, error) { return unix.Fgetxattr(fd, key, dest) },
-	})
-}
+func xattrsOf(fd int) (map[string]string, error) { return readXattrs("", fdXattrs(fd)) }
 
 const maxXattr = 64 << 10 // what Linux allows for the list and for a value: xattr(7)
 
@@ -97,7 +109,7 @@ func readXattrs(name string, calls xattrCalls) (map[string]string, error) {
 		return nil, at("listxattr", name, err)
 	}
 	var all map[string]string
-	for key := range strings.SplitSeq(strings.TrimSuffix(string(list[:n]), "\x00"), "\x00") {
+	for _, key := range xattrNames(list[:n]) {
 		if !usableXattr(key) || strings.Contains(key, "=") { // a pax record cannot name such a key
 			continue
 		}
