@@ -79,3 +79,17 @@ func (p places) list() ([]engine.ContainerID, error) {
 	}
 	return ids, nil
 }
+
+// beyond reports whether messages holds one that is not among the old.
+func beyond(messages, old []string) bool {
+	seen := map[string]int{}
+	for _, m := range old {
+		seen[m]++
+	}
+	for _, m := range messages {
+		if seen[m]--; seen[m] < 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -189,20 +189,6 @@ func (r *Runtime) Ended(_ context.Context, id engine.ContainerID) (engine.ExitIn
 	return engine.ExitInfo{OOMKilled: beyond(messages, rec.OOM)}, nil
 }
 
-// beyond reports whether messages holds one that is not among the old.
-func beyond(messages, old []string) bool {
-	seen := map[string]int{}
-	for _, m := range old {
-		seen[m]++
-	}
-	for _, m := range messages {
-		if seen[m]--; seen[m] < 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // oomMessages are what the kernel's message buffer holds about a jail's memory.
 func oomMessages(name string) ([]string, error) {
 	b, err := unix.SysctlRaw("kern.msgbuf")

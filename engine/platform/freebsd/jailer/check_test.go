@@ -1,0 +1,213 @@
+package jailer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/platform/freebsd/linuxulator"
+)
+
+// thirteen is a host with FreeBSD 13.2.
+func thirteen() host {
+	missing := []string{"allow.settime", "allow.setaudit", "allow.adjtime", "allow.mount.linprocfs", "allow.mount.zfs", "bogus"}
+	return host{
+		arch: "amd64", release: "13.2-RELEASE", processors: 2, racct: true, noNewPrivs: true,
+		linux: linuxulator.State{Modules: map[string]bool{"linux64": true, "linprocfs": true, "linsysfs": true, "fdescfs": true}, Fallback: 3},
+		knows: func(p string) bool { return !slices.Contains(missing, p) },
+	}
+}
+
+func TestCheck(t *testing.T) {
+	pids, freebsd := int64(5), engine.Platform{OS: "freebsd", Architecture: "amd64"}
+	for name, tc := range map[string]struct {
+		change    func(*engine.SandboxSpec, *host)
+		warn, err []string // parts of each
+	}{
+		"plain":   {change: func(*engine.SandboxSpec, *host) {}},
+		"windows": {change: func(s *engine.SandboxSpec, _ *host) { s.Platform.OS = "windows" }, err: []string{`"windows" cannot be used`}},
+		"arm":     {change: func(s *engine.SandboxSpec, _ *host) { s.Platform.Architecture = "arm64" }, err: []string{"architecture arm64"}},
+		"linux":   {change: func(s *engine.SandboxSpec, _ *host) { s.Platform.OS = "linux" }},
+		"linux, no module": {
+			change: func(s *engine.SandboxSpec, h *host) {
+				s.Platform.OS, h.linux = "linux", linuxulator.State{Fallback: -1}
+			},
+			warn: []string{"fallback_brand"}, err: []string{"linux64 is not loaded", "linprocfs is not loaded"},
+		},
+		"no accounting": {
+			change: func(s *engine.SandboxSpec, h *host) { s.Spec.Resources.PidsLimit, h.racct = &pids, false },
+			warn:   []string{"kern.racct.enable=1"},
+		},
+		"little memory": {change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Resources.Memory = 4096 }, err: []string{"6MB"}},
+		"pid mode":      {change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Security.PidMode = "host" }, err: []string{"pid mode host"}},
+		"ipc of a stranger": {
+			change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Security.IpcMode = "container:x" }, err: []string{"ipc mode"},
+		},
+		"sysctls": {change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Security.Sysctls = map[string]string{"a": "b"} }, err: []string{"sysctls"}},
+		"capabilities": {
+			change: func(s *engine.SandboxSpec, _ *host) {
+				s.Spec.Security.CapAdd, s.Spec.Security.CapDrop = []string{"CAP_SYS_TIME", "sys_module", "NET_ADMIN", "FLY"}, []string{"ALL"}
+			},
+			warn: []string{"no allow.settime", "no allow.adjtime", "SYS_MODULE is not added", "ALL is not dropped"}, err: []string{`"FLY"`},
+		},
+		"ulimits": {
+			change: func(s *engine.SandboxSpec, _ *host) {
+				s.Spec.Resources.Ulimits = []engine.Ulimit{{Name: "nofile", Soft: 9, Hard: 8}, {Name: "rtprio", Soft: 1, Hard: 1}, {Name: "x"}, {Name: "core", Soft: 1, Hard: -1}}
+			},
+			warn: []string{"rtprio"}, err: []string{"soft limit", "invalid ulimit type: x"},
+		},
+		"labels": {
+			change: func(s *engine.SandboxSpec, _ *host) {
+				s.Spec.Labels = map[string]string{"xc.vnet": "maybe", "xc.jail.path": "/", "xc.jail.bogus": "1", "xc.devfs.a": "../x", "xc.dataset": "pool"}
+			},
+			err: []string{"xc.vnet=maybe", "not a path below /dev", "not a dataset", "jail parameter path: the engine sets it"},
+		},
+		"unknown parameter": {
+			change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Labels = map[string]string{"xc.jail.bogus": "1"} },
+			err:    []string{"bogus: this kernel has none"},
+		},
+		"devices": {
+			change: func(s *engine.SandboxSpec, _ *host) {
+				s.Spec.Resources.Devices = []engine.Device{{HostPath: "/dev/bpf"}, {HostPath: "/etc/passwd"}, {HostPath: "/dev/a", Path: "/dev/b"}}
+			},
+			err: []string{"/etc/passwd: not below /dev", "cannot be called /dev/b"},
+		},
+		"tmpfs": {change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Tmpfs = map[string]string{"/t": "size=x"} }, err: []string{`"size=x"`}},
+		"security": {
+			change: func(s *engine.SandboxSpec, _ *host) {
+				s.Spec.Security.Options = []string{"seccomp={}", "apparmor=unconfined", "no-new-privileges", "label=disable", "what=ever"}
+			},
+			warn: []string{"seccomp"}, err: []string{`"what=ever"`},
+		},
+		"processors": {change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Resources.CPUSetCPUs = "0-7" }, err: []string{"available: 0-1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, s := thirteen(), engine.SandboxSpec{ID: "0123456789abcdef", Platform: freebsd, Spec: engine.Spec{Hostname: "h"}}
+			tc.change(&s, &h)
+			warnings, err := check(s, h)
+			holds(t, "warnings", strings.Join(warnings, "\n"), tc.warn)
+			text := ""
+			if err != nil {
+				text = err.Error()
+				if engine.KindOf(err) != engine.Invalid {
+					t.Errorf("kind %v", engine.KindOf(err))
+				}
+			}
+			holds(t, "error", text, tc.err)
+		})
+	}
+}
+
+func holds(t *testing.T, what, text string, parts []string) {
+	t.Helper()
+	if (text == "") != (len(parts) == 0) {
+		t.Errorf("%s: %q, want %q", what, text, parts)
+	}
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			t.Errorf("%s: %q, want %q in it", what, text, p)
+		}
+	}
+}
+
+func TestConfigOf(t *testing.T) {
+	peer := engine.Peer{ID: "aa", Sandbox: engine.Sandbox{Jail: "xc-aaaaaaaaaaaa"}}
+	for name, tc := range map[string]struct {
+		spec    engine.SandboxSpec
+		release string
+		want    string
+	}{
+		"own stack":  {engine.SandboxSpec{}, "13.2-RELEASE-p1", "xc-0123456789ab vnet=true net=false [] map[] "},
+		"shared":     {engine.SandboxSpec{Spec: engine.Spec{Labels: map[string]string{"xc.vnet": "false"}}}, "", "xc-0123456789ab vnet=false net=false [] map[] "},
+		"host":       {engine.SandboxSpec{HostNetwork: true}, "", "xc-0123456789ab vnet=false net=true [] map[] "},
+		"peer":       {engine.SandboxSpec{NetworkOf: peer}, "", "xc-aaaaaaaaaaaa.xc-0123456789ab vnet=false net=true [] map[] "},
+		"older":      {engine.SandboxSpec{}, "12.4-RELEASE-p3", "xc-0123456789ab vnet=true net=false [] map[] 12.4-RELEASE-p3 1204000"},
+		"newer":      {engine.SandboxSpec{}, "14.1-RELEASE", "xc-0123456789ab vnet=true net=false [] map[] "},
+		"cap-add":    {engine.SandboxSpec{Spec: engine.Spec{Security: engine.Security{CapAdd: []string{"IPC_LOCK", "SYS_TIME"}}}}, "", "xc-0123456789ab vnet=true net=false [mlock] map[] "},
+		"cap-drop":   {engine.SandboxSpec{Spec: engine.Spec{Security: engine.Security{CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}}}}, "", "xc-0123456789ab vnet=true net=false [reserved_ports] map[allow.chflags:false allow.raw_sockets:false] "},
+		"annotation": {engine.SandboxSpec{Spec: engine.Spec{Annotations: map[string]string{"org.freebsd.jail.vnet": "inherit", "org.freebsd.jail.allow.mlock": "true"}}}, "", "xc-0123456789ab vnet=false net=false [] map[allow.mlock:true] "},
+		"dataset":    {engine.SandboxSpec{Spec: engine.Spec{Labels: map[string]string{"xc.dataset": "DS:tank/x"}}}, "", "xc-0123456789ab vnet=true net=false [mount mount.zfs] map[] "},
+	} {
+		tc.spec.ID = "0123456789abcdef"
+		w, errs := readWish(tc.spec.Spec)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		c, err := configOf(tc.spec, w, thirteen(), tc.release)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		got := strings.TrimRight(strings.Join([]string{c.Name, sprint("vnet=", c.VNET), sprint("net=", c.InheritNet), sprint("", c.Allow), sprint("", c.Params), c.OSRelease, sprintNonzero(c.OSRelDate)}, " "), " ") + " "
+		if strings.TrimSpace(got) != strings.TrimSpace(tc.want) {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+func TestUserland(t *testing.T) {
+	for script, want := range map[string]string{
+		"#!/bin/sh\nUSERLAND_VERSION=\"13.2-RELEASE-p4\"\n": "13.2-RELEASE-p4", "USERLAND_VERSION='14.0-CURRENT'": "14.0-CURRENT", "USERLAND_VERSION=$(id)": "", "": "",
+	} {
+		if got := userland(script); got != want {
+			t.Errorf("%q: %q", script, got)
+		}
+	}
+}
+
+func TestPs(t *testing.T) {
+	for _, bad := range [][]string{{"-M", "/x"}, {"-axM/x"}, {"-J", "0"}, {"aux", "1"}, {"-p1"}, {"-o", "pid", "-N", "x"}} {
+		if got, err := psArgs(bad); err == nil {
+			t.Errorf("%q became %q", bad, got)
+		}
+	}
+	for _, good := range [][]string{{"aux"}, {"-o", "pid,args"}, {"-opid,Mem"}, {"-axww"}} {
+		if _, err := psArgs(good); err != nil {
+			t.Error(err)
+		}
+	}
+	table, err := parsePs("  PID TT  COMMAND\n  12  -  /bin/sh -c sleep  1\n13 -\n")
+	want := engine.ProcessTable{Titles: []string{"PID", "TT", "COMMAND"}, Rows: [][]string{{"12", "-", "/bin/sh -c sleep  1"}}}
+	if diff := cmp.Diff(want, table); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+}
+
+func FuzzParseProcs(f *testing.F) {
+	f.Add(make([]byte, kinfoSize))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if all, err := parseProcs(b); err == nil && len(all) != len(b)/kinfoSize {
+			t.Errorf("%d of %d bytes", len(all), len(b))
+		}
+	})
+}
+
+func TestEnvironment(t *testing.T) {
+	got := environment("/bin", "h", true, []string{"A=1", "PATH=/x"}, []string{"A=2", "HOSTNAME"})
+	if diff := cmp.Diff([]string{"PATH=/x", "TERM=xterm", "A=2"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBeyond(t *testing.T) {
+	for _, tc := range []struct {
+		now, old []string
+		want     bool
+	}{{nil, nil, false}, {[]string{"a"}, nil, true}, {[]string{"a"}, []string{"a"}, false}, {[]string{"a", "b"}, []string{"a"}, true}, {[]string{"b"}, []string{"a", "b"}, false}} {
+		if got := beyond(tc.now, tc.old); got != tc.want {
+			t.Errorf("%q beyond %q: %v", tc.now, tc.old, got)
+		}
+	}
+}
+
+func sprint(label string, v any) string { return label + fmt.Sprint(v) }
+
+func sprintNonzero(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
