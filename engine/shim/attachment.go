@@ -105,7 +105,7 @@ func (a *attachment) input(early []byte) {
 		chunks.Put(buf)
 	}
 	if a.feeds() && !said {
-		a.p.lost(a.p)
+		a.p.lost(a.p, a.want.Session)
 	}
 	a.leave(err)
 }

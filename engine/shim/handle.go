@@ -19,6 +19,8 @@ type Handle struct {
 	dir  string
 	pid  int
 	conn *net.UnixConn
+	// session is what the shim calls this connection.
+	session uint64
 
 	writing sync.Mutex
 
@@ -42,7 +44,7 @@ func connect(ctx context.Context, conn *net.UnixConn, id engine.ContainerID, dir
 		return nil, err
 	}
 	h := &Handle{
-		id: id, dir: dir, pid: w.Pid, conn: conn,
+		id: id, dir: dir, pid: w.Pid, session: w.Session, conn: conn,
 		waiting: make(map[uint16]chan wire.Frame), watchers: make(map[*watcher]struct{}),
 		queue: newQueue(), gone: make(chan struct{}),
 	}
@@ -136,7 +138,7 @@ func (h *Handle) Run(ctx context.Context, l engine.Launch) (pid int, err error) 
 
 // Attach connects to the main process's streams. From its return on nothing is missed. It may be called before Run.
 func (h *Handle) Attach(ctx context.Context, o engine.AttachOptions) (engine.Conn, error) {
-	want := wire.Streams{Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr}
+	want := h.streams(o)
 	c, _, err := h.open(ctx, wire.Frame{Kind: wire.Attach, Payload: want.Encode()}, want)
 	if err != nil {
 		return nil, h.named("attach", err)
@@ -146,7 +148,7 @@ func (h *Handle) Attach(ctx context.Context, o engine.AttachOptions) (engine.Con
 
 // StartExec starts a further process, with the wanted streams connected from its first byte.
 func (h *Handle) StartExec(ctx context.Context, id engine.ExecID, l engine.Launch, want engine.AttachOptions) (pid int, c engine.Conn, err error) {
-	x := wire.ExecStart{ID: id, Launch: l, Streams: wire.Streams{Stdin: want.Stdin, Stdout: want.Stdout, Stderr: want.Stderr}}
+	x := wire.ExecStart{ID: id, Launch: l, Streams: h.streams(want)}
 	conn, answer, err := h.open(ctx, wire.Frame{Kind: wire.Exec, Payload: x.Encode()}, x.Streams)
 	if err != nil {
 		return 0, nil, h.named("exec", err)
@@ -156,6 +158,10 @@ func (h *Handle) StartExec(ctx context.Context, id engine.ExecID, l engine.Launc
 		return 0, nil, h.named("exec", err)
 	}
 	return pid, conn, nil
+}
+
+func (h *Handle) streams(o engine.AttachOptions) wire.Streams {
+	return wire.Streams{Stdin: o.Stdin, Stdout: o.Stdout, Stderr: o.Stderr, Session: h.session}
 }
 
 // open makes a connection for streams.

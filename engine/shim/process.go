@@ -24,9 +24,10 @@ const (
 
 // process is main or an exec, from before its start until its last client is gone.
 type process struct {
-	id   engine.ExecID  // empty: main
-	sink sink           // takes the output before clients do; nil for execs
-	lost func(*process) // is called when a client that fed it broke off without a word
+	id   engine.ExecID // empty: main
+	sink sink          // takes the output before clients do; nil for execs
+	// lost is called when a client that fed it broke off without a word. daemon is the number of its control connection.
+	lost func(p *process, daemon uint64)
 
 	mu      sync.Mutex
 	launch  engine.Launch
@@ -52,7 +53,7 @@ type sink interface {
 	write(src engine.Source, p []byte)
 }
 
-func newProcess(id engine.ExecID, sink sink, lost func(*process)) *process {
+func newProcess(id engine.ExecID, sink sink, lost func(*process, uint64)) *process {
 	return &process{id: id, sink: sink, lost: lost, started: make(chan struct{}), ending: make(chan struct{}), told: make(chan struct{})}
 }
 

@@ -68,6 +68,7 @@ type server struct {
 
 	mu       sync.Mutex
 	phase    phase
+	numbered uint64 // control connections
 	execs    map[engine.ExecID]*process
 	history  []engine.ShimEvent
 	dropped  int // how many events of the past are not in history any more
@@ -249,14 +250,10 @@ func (s *server) serveAttach(c *net.UnixConn, r *wire.Reader, f wire.Frame) {
 
 // clientLost is called when the connection of a client that fed a process breaks. If it was the client alone that went, its
 // input has ended. If its daemon went with it, the input has not: the process must not take the half that it got for all.
-func (s *server) clientLost(p *process) {
-	there := s.present()
+func (s *server) clientLost(p *process, daemon uint64) {
 	time.AfterFunc(lostGrace, func() {
-		for _, ss := range s.present() {
-			if slices.Contains(there, ss) {
-				p.inputEnded()
-				return
-			}
+		if slices.ContainsFunc(s.present(), func(ss *session) bool { return ss.number == daemon }) {
+			p.inputEnded()
 		}
 	})
 }

@@ -15,8 +15,9 @@ import (
 
 // session is one control connection.
 type session struct {
-	s *server
-	c *net.UnixConn
+	s      *server
+	c      *net.UnixConn
+	number uint64 // by which the daemon's other connections name it
 
 	writing sync.Mutex
 	wake    chan struct{} // something may have to be told
@@ -45,7 +46,7 @@ func (s *server) serveControl(c *net.UnixConn, r *wire.Reader, first wire.Frame)
 	}
 	ss := &session{s: s, c: c, wake: make(chan struct{}, 1), gone: make(chan struct{})}
 	s.enter(ss)
-	ss.reply(first.Number, wire.Welcome{Version: wire.Version, Pid: os.Getpid()}.Encode(), nil)
+	ss.reply(first.Number, wire.Welcome{Version: wire.Version, Pid: os.Getpid(), Session: ss.number}.Encode(), nil)
 	go ss.tell()
 	ss.poke()
 	for {
@@ -62,6 +63,8 @@ func (s *server) serveControl(c *net.UnixConn, r *wire.Reader, first wire.Frame)
 func (s *server) enter(ss *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.numbered++
+	ss.number = s.numbered
 	all := append(slices.Clone(s.present()), ss)
 	s.sessions.Store(&all)
 }

@@ -88,8 +88,13 @@ func TestNoStdin(t *testing.T) {
 // A client that breaks off alone has ended its input, as with dockerd; the daemon is still there.
 func TestClientThatBreaksOffEndsStdin(t *testing.T) {
 	b := newBox(t, nil)
+	control, r := b.dial()
+	w, err := wire.DecodeWelcome(b.ask(control, r, wire.Frame{Kind: wire.Control, Payload: wire.Hello{Version: 1}.Encode()}).Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, r := b.dial()
-	b.ask(c, r, wire.Frame{Kind: wire.Attach, Payload: wire.Streams{Stdin: true}.Encode()})
+	b.ask(c, r, wire.Frame{Kind: wire.Attach, Payload: wire.Streams{Stdin: true, Session: w.Session}.Encode()})
 	l := launch("cat")
 	l.Stdin, l.StdinOnce = true, true
 	b.run(l)

@@ -131,14 +131,19 @@ func (d *decoder) proxy() engine.Proxy {
 	return p
 }
 
-// Welcome answers Hello with the shim's own version and pid.
-type Welcome struct{ Version, Pid int }
+// Welcome answers Hello with the shim's own version and pid, and with the number of the control connection, by which the
+// same daemon's other connections name it.
+type Welcome struct {
+	Version, Pid int
+	Session      uint64
+}
 
 // Encode renders the message.
 func (w Welcome) Encode() []byte {
 	var e encoder
 	e.int(1, int64(w.Version))
 	e.int(2, int64(w.Pid))
+	e.int(3, int64(w.Session))
 	return e.b
 }
 
@@ -152,6 +157,8 @@ func DecodeWelcome(b []byte) (Welcome, error) {
 			w.Version = int(d.int())
 		case 2:
 			w.Pid = int(d.int())
+		case 3:
+			w.Session = uint64(d.int())
 		}
 	}
 	return w, d.err

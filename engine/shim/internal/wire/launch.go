@@ -44,14 +44,18 @@ func DecodeLaunch(b []byte) (engine.Launch, error) {
 	return l, d.err
 }
 
-// Streams says which streams of a process a connection wants.
-type Streams struct{ Stdin, Stdout, Stderr bool }
+// Streams says which streams of a process a connection wants, and beside which control connection it stands.
+type Streams struct {
+	Stdin, Stdout, Stderr bool
+	Session               uint64
+}
 
 func (s Streams) encoder() encoder {
 	var e encoder
 	e.bool(1, s.Stdin)
 	e.bool(2, s.Stdout)
 	e.bool(3, s.Stderr)
+	e.int(4, int64(s.Session))
 	return e
 }
 
@@ -70,6 +74,8 @@ func DecodeStreams(b []byte) (Streams, error) {
 			s.Stdout = d.bool()
 		case 3:
 			s.Stderr = d.bool()
+		case 4:
+			s.Session = uint64(d.int())
 		}
 	}
 	return s, d.err

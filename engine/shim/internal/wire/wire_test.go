@@ -38,7 +38,7 @@ func TestMessagesComeBack(t *testing.T) {
 			return Hello{Version: 1}, got, err
 		},
 		"welcome": func() (any, any, error) {
-			want := Welcome{Version: 1, Pid: 4242}
+			want := Welcome{Version: 1, Pid: 4242, Session: 77}
 			got, err := DecodeWelcome(want.Encode())
 			return want, got, err
 		},
@@ -47,7 +47,7 @@ func TestMessagesComeBack(t *testing.T) {
 			return launch, got, err
 		},
 		"exec": func() (any, any, error) {
-			want := ExecStart{ID: "e1", Launch: launch, Streams: Streams{Stdin: true, Stderr: true}}
+			want := ExecStart{ID: "e1", Launch: launch, Streams: Streams{Stdin: true, Stderr: true, Session: 77}}
 			got, err := DecodeExecStart(want.Encode())
 			return want, got, err
 		},
