@@ -2,23 +2,12 @@ package layers
 
 import (
 	"context"
-	"os"
 	"slices"
-	"strings"
 
 	"github.com/xcengine/xc/engine"
 )
 
-// bootID names this boot of the machine. Empty is not known: then what was not synced counts as of another boot.
-func bootID() string {
-	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(raw))
-}
-
-// unknownBoot is written for a boot that has no name, so that the record still says that it waits for the disk.
+// unknownBoot stands for a boot that has no name: what waits for the disk in it counts as of another boot at every start.
 const unknownBoot = "unknown"
 
 // recover reads the records, drops what a crash of the machine may have spoiled, and has the driver agree.

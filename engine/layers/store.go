@@ -10,6 +10,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/imageformat"
+	"github.com/xcengine/xc/imageformat/layer"
 )
 
 // Config is what a Service is made of.
@@ -48,7 +49,7 @@ type Store struct {
 func New(ctx context.Context, cfg Config) (*Store, error) {
 	dir := filepath.Join(cfg.Dir, cfg.Driver.Name(), "records")
 	s := &Store{
-		driver: cfg.Driver, traits: cfg.Driver.Traits(), cfg: cfg, log: cfg.Log, boot: bootID(),
+		driver: cfg.Driver, traits: cfg.Driver.Traits(), cfg: cfg, log: cfg.Log, boot: layer.Boot(),
 		layerRecords: records{filepath.Join(dir, "layers")}, rootRecords: records{filepath.Join(dir, "roots")},
 		children: map[engine.LayerID]int{}, flights: map[engine.LayerID]chan struct{}{},
 	}

@@ -1,6 +1,8 @@
 package layer
 
 import (
+	"encoding/hex"
+	"strconv"
 	"strings"
 	"unsafe"
 
@@ -120,4 +122,16 @@ func Sync(string) error {
 		return errno
 	}
 	return nil
+}
+
+// Boot names this boot of the machine; what was written in another one and not synced may be lost. Empty is not known.
+// Before kern.boot_id there was only the time of the boot, which moves when the clock is set.
+func Boot() string {
+	if raw, err := unix.SysctlRaw("kern.boot_id"); err == nil && len(raw) > 0 {
+		return hex.EncodeToString(raw)
+	}
+	if at, err := unix.SysctlTimeval("kern.boottime"); err == nil {
+		return strconv.FormatInt(int64(at.Sec), 10)
+	}
+	return ""
 }

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"errors"
+	"os"
 	"strconv"
 	"strings"
 
@@ -113,4 +114,13 @@ func Sync(path string) error {
 	}
 	defer unix.Close(fd)
 	return at("syncfs", path, unix.Syncfs(fd))
+}
+
+// Boot names this boot of the machine; what was written in another one and not synced may be lost. Empty is not known.
+func Boot() string {
+	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(raw))
 }
