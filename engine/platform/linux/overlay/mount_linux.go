@@ -46,7 +46,10 @@ func mountByParts(lowers []string, at root) error {
 	for _, l := range lowers {
 		params = append(params, [2]string{"lowerdir+", open.short(l)})
 	}
-	params = append(params, [2]string{"upperdir", open.short(at.upper())}, [2]string{"workdir", open.short(at.work())}, [2]string{"source", "overlay"})
+	// Of these two, and only these, the kernel takes backslashes away.
+	params = append(params,
+		[2]string{"upperdir", escape(open.short(at.upper()), `\`)}, [2]string{"workdir", escape(open.short(at.work()), `\`)},
+		[2]string{"source", "overlay"})
 	for _, o := range common {
 		key, value, _ := strings.Cut(o, "=")
 		params = append(params, [2]string{key, value})
