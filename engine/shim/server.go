@@ -294,8 +294,14 @@ func (s *server) endLocked() {
 	}
 }
 
-// close gives back the directory. Connections close with the process: a client that sees that knows that the shim is gone.
+// close gives back the directory, then closes the control connections: a client that sees that knows that nothing of the
+// shim is left to wait for.
 func (s *server) close() error {
+	defer func() {
+		for _, ss := range s.present() {
+			ss.c.Close()
+		}
+	}()
 	s.l.Close() // removes the socket
 	s.syncing.Wait()
 	if s.supervised() {
