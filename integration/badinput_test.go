@@ -18,7 +18,7 @@ import (
 // raw sends a request as it is written and returns status and body.
 func (e *engine) raw(method, path string, body io.Reader, header http.Header) (int, string) {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.patience*20*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, "http://docker"+path, body)
 	if err != nil {

@@ -67,7 +67,7 @@ func compose(t *testing.T, program string) {
 	says := "one"
 	run := func(args ...string) string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.patience*time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, append([]string{"-p", "pj"}, args...)...)
 		cmd.Dir, cmd.Env = dir, append(os.Environ(), "DOCKER_HOST="+e.host, "PORT="+port, "SAYS="+says, "COMPOSE_API_VERSION=1.44")

@@ -77,7 +77,7 @@ func (e *engine) boot(env ...string) {
 		close(gone)
 	}(e.cmd, e.gone)
 	c := e.client()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(kit.patience * 30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if _, err := c.Ping(context.Background()); err == nil {
 			return
 		}
@@ -111,7 +111,7 @@ func (e *engine) kill(sig syscall.Signal) {
 	}
 	select {
 	case <-e.gone:
-	case <-time.After(30 * time.Second):
+	case <-time.After(kit.patience * 30 * time.Second):
 		e.t.Fatalf("the daemon outlives %v", sig)
 	}
 }
@@ -152,7 +152,7 @@ type result struct {
 // command prepares a docker command against the engine.
 func (e *engine) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, kit.docker, args...)
-	cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.host, "DOCKER_CONFIG="+filepath.Join(filepath.Dir(kit.image), "cli"), "DOCKER_BUILDKIT=0")
+	cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.host, "DOCKER_CONFIG="+kit.config, "DOCKER_BUILDKIT=0")
 	return cmd
 }
 
@@ -162,7 +162,7 @@ func (e *engine) docker(args ...string) result { return e.feed("", args...) }
 // feed runs a docker command with text as its input.
 func (e *engine) feed(stdin string, args ...string) result {
 	e.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.patience*time.Minute)
 	defer cancel()
 	cmd := e.command(ctx, args...)
 	var out, errs bytes.Buffer
@@ -197,7 +197,7 @@ func (e *engine) fails(code int, text string, args ...string) {
 // eventually waits until f is content, at most ten seconds.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !f(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(kit.patience * 10 * time.Second); !f(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not within ten seconds: %s", what)
 		}
@@ -213,7 +213,7 @@ func lastLines(s string, n int) string {
 func httpGet(t *testing.T, url string) string {
 	t.Helper()
 	var body string
-	c := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	c := http.Client{Timeout: kit.patience * 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	eventually(t, "an answer from "+url, func() bool {
 		resp, err := c.Get(url)
 		if err != nil {

@@ -7,16 +7,22 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
-// kit is what all tests share: the programs, built once, and the test image.
+// kit is what all tests share: the programs, built once, and the test image. On a machine without the Go toolchain both are
+// brought: XC_BIN names the directory of the programs, XC_TESTBOX the image's tar.
 var kit struct {
 	bin    string // directory of xcd, xc-shim
 	image  string // testbox as docker load takes it
 	docker string // the CLI
+	config string // the CLI's directory
 	skip   string // why nothing can be run here
+	// patience multiplies every wait of the tests, for machines that are slow: XC_PATIENCE, a whole number.
+	patience time.Duration
 }
 
 func TestMain(m *testing.M) {
@@ -39,6 +45,14 @@ func prepare(dir string) string {
 	if runtime.GOOS != "linux" && runtime.GOOS != "freebsd" {
 		return "containers run on FreeBSD and Linux alone"
 	}
+	kit.patience, kit.config = 1, filepath.Join(dir, "cli")
+	if s := os.Getenv("XC_PATIENCE"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			return fmt.Sprintf("XC_PATIENCE=%s: not a whole number above 0", s)
+		}
+		kit.patience = time.Duration(n)
+	}
 	var err error
 	if kit.docker, err = exec.LookPath("docker"); err != nil {
 		return "needs a docker CLI on PATH (sh integration/demo/docker-cli.sh brings one without an engine)"
@@ -49,6 +63,9 @@ func prepare(dir string) string {
 		if out, err := output("go", "build", "-o", dir, "github.com/xcengine/xc/cmd/xcd", "github.com/xcengine/xc/cmd/xc-shim"); err != nil {
 			return fmt.Sprintf("the programs do not build: %v\n%s", err, out)
 		}
+	}
+	if kit.image = os.Getenv("XC_TESTBOX"); kit.image != "" {
+		return ""
 	}
 	kit.image = filepath.Join(dir, "testbox.tar")
 	image, err := exec.Command("go", "run", "github.com/xcengine/xc/integration/testbox/mkimage").Output()

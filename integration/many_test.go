@@ -52,7 +52,7 @@ func TestRunsInSequence(t *testing.T) {
 // runOnce does what "docker run --rm" does, by the Go client.
 func runOnce(t *testing.T, c *client.Client) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.patience*time.Minute)
 	defer cancel()
 	made, err := c.ContainerCreate(ctx, &container.Config{Image: "testbox", Cmd: []string{"echo", "hello"}, AttachStdout: true, AttachStderr: true},
 		&container.HostConfig{AutoRemove: true}, nil, nil, "")

@@ -40,7 +40,7 @@ func (e *engine) footprint() []string {
 func (e *engine) asBefore(before []string) {
 	e.t.Helper()
 	var diff string
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(kit.patience * 5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		if diff = cmp.Diff(before, e.footprint()); diff == "" {
 			return
 		}
@@ -58,7 +58,7 @@ func (e *engine) dies(step string, args ...string) {
 	r := e.docker(args...)
 	select {
 	case <-e.gone:
-	case <-time.After(10 * time.Second):
+	case <-time.After(kit.patience * 10 * time.Second):
 		e.t.Fatalf("the daemon does not come by %s: docker %s gave %d %s%s", step, strings.Join(args, " "), r.code, r.out, r.err)
 	}
 	e.boot()

@@ -35,7 +35,7 @@ func (e *engine) holds() held {
 func (e *engine) holdsNoMore(than held) {
 	e.t.Helper()
 	var now held
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(kit.patience * 10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		now = e.holds()
 		if now.goroutines <= than.goroutines && now.descriptors <= than.descriptors && now.listeners <= than.listeners {
 			return

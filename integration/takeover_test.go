@@ -92,7 +92,7 @@ func TestTwentyContainersOutliveTheDaemon(t *testing.T) {
 	}
 
 	e.kill(syscall.SIGKILL)
-	if _, err := (&http.Client{Timeout: 2 * time.Second}).Get("http://" + port + "/"); err != nil {
+	if _, err := (&http.Client{Timeout: kit.patience * 2 * time.Second}).Get("http://" + port + "/"); err != nil {
 		t.Errorf("the published port without a daemon: %v", err)
 	}
 	for name, pid := range pids {

@@ -32,7 +32,7 @@ func (e *engine) at(args ...string) *terminal {
 		e.t.Fatal(err)
 	}
 	defer slave.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.patience*time.Minute)
 	x := &terminal{t: e.t, master: master, cmd: e.command(ctx, args...), ended: make(chan struct{})}
 	x.resize(24, 80)
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = slave, slave, slave
@@ -79,7 +79,7 @@ func (x *terminal) types(keys string) {
 // expect waits until text is seen; what came before it is forgotten.
 func (x *terminal) expect(text string) {
 	x.t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(kit.patience * 10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		x.mu.Lock()
 		_, after, found := strings.Cut(x.seen, text)
 		if found {
@@ -101,7 +101,7 @@ func (x *terminal) ends() int {
 	x.t.Helper()
 	select {
 	case <-x.ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(kit.patience * 10 * time.Second):
 		x.mu.Lock()
 		defer x.mu.Unlock()
 		x.t.Fatalf("does not end; seen: %q", x.seen)
