@@ -3,6 +3,7 @@ package jailer
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/xcengine/xc/engine/platform/freebsd/jail"
 	"github.com/xcengine/xc/engine/platform/freebsd/linuxulator"
 	"github.com/xcengine/xc/engine/platform/freebsd/mount"
+	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 )
 
 // minMemory is the least memory in bytes that a container is given, as dockerd has it.
@@ -53,6 +55,7 @@ func check(s engine.SandboxSpec, h host) ([]string, error) {
 		_, err = jail.Params(c)
 		f.add(err)
 		f.known(c, h)
+		f.sysctls(s.Spec.Security.Sysctls, h, c.VNET)
 	}
 	for target, options := range s.Spec.Tmpfs {
 		_, err := mount.Plan{Mounts: []engine.Mount{{Kind: engine.MountTmpfs, Target: target, Options: strings.Split(options, ",")}}}.Render()
@@ -141,7 +144,6 @@ func (f *findings) modes(s engine.Spec) {
 	f.refuse(sec.PidMode == "host", "pid mode host: a jail never sees the host's processes")
 	f.refuse(strings.HasPrefix(sec.PidMode, "container:"), "pid mode %s: jails do not share their processes", sec.PidMode)
 	f.refuse(strings.HasPrefix(sec.IpcMode, "container:") && sec.IpcMode != string(s.Network.Mode), "ipc mode %s: on FreeBSD this needs the same container's network, --network %[1]s", sec.IpcMode)
-	f.refuse(len(sec.Sysctls) > 0, "sysctls cannot be set for a jail; set them on the host, or inside a container with xc.vnet for those of its own network stack")
 	f.refuse(s.ReadonlyRoot && slices.ContainsFunc(s.Mounts, func(m engine.MountSpec) bool { return path.Clean(m.Target) == "/" }), "a mount at / cannot stand over a read-only root")
 }
 
@@ -178,6 +180,18 @@ func (f *findings) capability(c string, h host, privileged bool) {
 	f.warn(slices.Contains(never, name) && !privileged, "capability %s is not added: a jail cannot have it", name)
 	for _, allow := range capAllows[name] {
 		f.warn(!h.knows("allow."+allow), "capability %s is not added: this kernel has no allow.%s", name, allow)
+	}
+}
+
+// sysctls refuses what cannot be a jail's own.
+func (f *findings) sysctls(wanted map[string]string, h host, vnet bool) {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		v, err := h.sysctl(name)
+		if err != nil {
+			f.refuse(true, "sysctl %s: FreeBSD has none of that name", name)
+			continue
+		}
+		f.add(v.Refusal(sysctl.Setting{Name: name, Value: wanted[name]}, vnet))
 	}
 }
 

@@ -2,6 +2,7 @@ package jailer
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/platform/freebsd/linuxulator"
+	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 )
 
 // thirteen is a host with FreeBSD 13.2.
@@ -19,6 +21,15 @@ func thirteen() host {
 		arch: "amd64", release: "13.2-RELEASE", processors: 2, racct: true, noNewPrivs: true,
 		linux: linuxulator.State{Modules: map[string]bool{"linux64": true, "linprocfs": true, "linsysfs": true, "fdescfs": true}, Fallback: 3},
 		knows: func(p string) bool { return !slices.Contains(missing, p) },
+		sysctl: func(name string) (sysctl.Variable, error) {
+			switch {
+			case strings.HasPrefix(name, "net.inet."):
+				return sysctl.Variable{Kind: 0xc0020002}, nil
+			case strings.HasPrefix(name, "kern."):
+				return sysctl.Variable{Kind: 0xc0000002}, nil
+			}
+			return sysctl.Variable{}, fs.ErrNotExist
+		},
 	}
 }
 
@@ -47,7 +58,18 @@ func TestCheck(t *testing.T) {
 		"ipc of a stranger": {
 			change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Security.IpcMode = "container:x" }, err: []string{"ipc mode"},
 		},
-		"sysctls": {change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Security.Sysctls = map[string]string{"a": "b"} }, err: []string{"sysctls"}},
+		"sysctls": {
+			change: func(s *engine.SandboxSpec, _ *host) {
+				s.Spec.Security.Sysctls = map[string]string{"net.inet.ip.ttl": "70", "net.inet.tcp.x": "many", "kern.maxfiles": "1", "net.ipv4.x": "1"}
+			},
+			err: []string{"net.inet.tcp.x=many: not a number", "kern.maxfiles is the whole host's", "net.ipv4.x: FreeBSD has none"},
+		},
+		"sysctl without a stack": {
+			change: func(s *engine.SandboxSpec, _ *host) {
+				s.HostNetwork, s.Spec.Security.Sysctls = true, map[string]string{"net.inet.ip.ttl": "70"}
+			},
+			err: []string{"none of its own"},
+		},
 		"capabilities": {
 			change: func(s *engine.SandboxSpec, _ *host) {
 				s.Spec.Security.CapAdd, s.Spec.Security.CapDrop = []string{"CAP_SYS_TIME", "sys_module", "NET_ADMIN", "FLY"}, []string{"ALL"}

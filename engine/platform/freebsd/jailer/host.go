@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/xcengine/xc/engine/platform/freebsd/linuxulator"
+	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 )
 
 // host is what deciding must know of the machine.
@@ -16,6 +17,7 @@ type host struct {
 	noNewPrivs bool
 	linux      linuxulator.State
 	knows      func(param string) bool // of jail parameters
+	sysctl     func(name string) (sysctl.Variable, error)
 }
 
 // version splits a release, "13.2-RELEASE-p4", into its numbers.

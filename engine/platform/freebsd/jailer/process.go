@@ -1,11 +1,13 @@
 package jailer
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/platform/freebsd/jail/launch"
+	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 )
 
 // The PATH of processes whose image and user set none: FreeBSD's own (login.conf(5)) and Docker's.
@@ -68,6 +70,15 @@ func process(s engine.SandboxSpec, w wish, jid int, p engine.ProcessSpec, args, 
 		}
 	}
 	return out
+}
+
+// settings orders the kernel variables that a jail gets, so that equal wishes are equal.
+func settings(wanted map[string]string) []sysctl.Setting {
+	var all []sysctl.Setting
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		all = append(all, sysctl.Setting{Name: name, Value: wanted[name]})
+	}
+	return all
 }
 
 // infinity is RLIM_INFINITY of sys/resource.h.

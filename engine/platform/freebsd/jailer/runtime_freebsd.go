@@ -20,6 +20,7 @@ import (
 	"github.com/xcengine/xc/engine/platform/freebsd/jail"
 	"github.com/xcengine/xc/engine/platform/freebsd/linuxulator"
 	"github.com/xcengine/xc/engine/platform/freebsd/rctl"
+	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 )
 
 // Config is what a Runtime needs.
@@ -106,7 +107,7 @@ func describe(racct bool) (engine.Capabilities, error) {
 // host reads what may change while the daemon runs: modules come and go.
 func (r *Runtime) host() host {
 	h := host{
-		arch: runtime.GOARCH, release: r.about.KernelVersion, processors: r.about.NCPU, racct: r.racct, knows: jail.Knows,
+		arch: runtime.GOARCH, release: r.about.KernelVersion, processors: r.about.NCPU, racct: r.racct, knows: jail.Knows, sysctl: sysctl.Find,
 		noNewPrivs: canNotGain(), linux: linuxulator.State{Modules: map[string]bool{}, Fallback: sysctlNumber("kern.elf64.fallback_brand")},
 	}
 	for _, m := range linuxulator.Modules {

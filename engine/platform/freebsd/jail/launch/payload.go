@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 )
 
 // Platform is the name that a Launch for this package carries.
@@ -21,6 +22,8 @@ type Payload struct {
 	User    string   // "user[:group]", names or numbers; empty is root
 	Groups  []string // supplementary, names or numbers
 	Rlimits []Rlimit `json:",omitempty"`
+	// Sysctls are set in the jail before its main process runs.
+	Sysctls []sysctl.Setting `json:",omitempty"`
 	// NoNewPrivileges makes setuid and setgid programs run without what they would gain.
 	NoNewPrivileges bool `json:",omitempty"`
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine/platform/freebsd/jail"
+	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 	"github.com/xcengine/xc/engine/platform/pty"
 )
 
@@ -43,6 +44,11 @@ func stage() error {
 	}
 	if err := jail.Attach(o.JID); err != nil {
 		return err
+	}
+	for _, s := range o.Sysctls {
+		if err := sysctl.Set(s); err != nil {
+			return err
+		}
 	}
 	known, err := readAccounts()
 	if err != nil {
