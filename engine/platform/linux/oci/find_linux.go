@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/platform/linux/cgroup"
 )
 
 // candidates are tried in this order: crun starts a process in a tenth of runc's time.
@@ -94,10 +95,18 @@ func (r *Runtime) try(ctx context.Context, name string, known programs) (program
 		p.RecursiveRO = knowsRRO(features) && kernelAtLeast(release, 5, 12)
 	}
 	start := time.Now()
-	if err := r.trial(ctx, p); err != nil {
+	err = r.trial(ctx, p)
+	if groups := r.host.groups; err != nil && groups.V2 != "" && !groups.Unified() {
+		aside := p
+		aside.Hidden = groups.V2
+		if r.trial(ctx, aside) == nil {
+			p, err = aside, nil
+		}
+	}
+	if err != nil {
 		p.Problem = err.Error()
 	}
-	r.log.InfoContext(ctx, "tried an OCI runtime", "path", path, "version", p.Version, "took", time.Since(start), "problem", p.Problem)
+	r.log.InfoContext(ctx, "tried an OCI runtime", "path", path, "version", p.Version, "took", time.Since(start), "hidden", p.Hidden, "problem", p.Problem)
 	known[path] = p
 	return p, nil
 }
@@ -157,8 +166,15 @@ func (r *Runtime) trial(ctx context.Context, p program) (err error) {
 	if err := t.writeConfig(spec, box, []string{initTarget, "--version"}); err != nil {
 		return err
 	}
-	_, err = output(ctx, p.Path, "--root", t.places.runtimeRoot(spec.ID), "run", "--bundle", bundle(dir), string(spec.ID))
-	return err
+	return p.run(ctx, "--root", t.places.runtimeRoot(spec.ID), "run", "--bundle", bundle(dir), string(spec.ID))
+}
+
+// run runs the runtime in the view of the host that it needs.
+func (p program) run(ctx context.Context, args ...string) error {
+	return cgroup.Aside(p.Hidden, func() error {
+		_, err := output(ctx, append([]string{p.Path}, args...)...)
+		return err
+	})
 }
 
 // output runs a host program and returns what it prints. The error of one that fails is the last thing it said on stderr.

@@ -130,7 +130,7 @@ func (r *Runtime) payload(spec engine.SandboxSpec, exec *specs.Process, args []s
 		return engine.Launch{}, err
 	}
 	out := launch.Payload{
-		Runtime: r.program.Path, Root: r.places.runtimeRoot(spec.ID), ID: string(spec.ID), Bundle: bundle(spec.Dir),
+		Runtime: r.program.Path, Hidden: r.program.Hidden, Root: r.places.runtimeRoot(spec.ID), ID: string(spec.ID), Bundle: bundle(spec.Dir),
 		Cwd: p.WorkDir, Cgroup: g.Dirs(), Warm: r.host.groups.Any(),
 	}
 	if len(args) > 0 {

@@ -19,6 +19,9 @@ type program struct {
 	Key         string // what the trial's outcome depends on
 	Problem     string // why it does not work here; empty when it does
 	RecursiveRO bool   // it and the kernel know the mount option "rro"
+	// Hidden is the mount of version 2 that it must not see to work here, empty for none: crun refuses a hybrid host, on which
+	// it would never use that hierarchy.
+	Hidden string `json:",omitempty"`
 }
 
 // programs are the outcomes of trials, by path, as they are kept in a file.

@@ -31,6 +31,6 @@ func (r *Runtime) Update(ctx context.Context, id engine.ContainerID, res engine.
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		return failed("update", id, err)
 	}
-	_, err = output(ctx, r.program.Path, "--root", r.places.runtimeRoot(id), "update", "--resources", file, string(id))
+	err = r.program.run(ctx, "--root", r.places.runtimeRoot(id), "update", "--resources", file, string(id))
 	return failed("update", id, errors.Join(err, os.Remove(file)))
 }

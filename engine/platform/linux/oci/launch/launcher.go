@@ -163,7 +163,11 @@ func (a attempt) runtime(ctx context.Context, r *reaper.Reaper, c reaper.Command
 			a.payload.Warm.Warm() //nolint:errcheck // it saves time and nothing else
 		}
 	}()
-	res, err := r.Run(ctx, c)
+	var res reaper.Result
+	err := cgroup.Aside(a.payload.Hidden, func() (err error) {
+		res, err = r.Run(ctx, c)
+		return err
+	})
 	<-warmed
 	if err != nil {
 		a.abandon()

@@ -14,6 +14,7 @@ const Platform = "linux"
 // Payload is what the daemon's side tells this one about a process, in engine.Launch.
 type Payload struct {
 	Runtime string // path of the OCI runtime's program
+	Hidden  string // a mount that the runtime must not see, empty for none
 	Root    string // its state directory
 	ID      string // the container's name for the runtime
 	Bundle  string // an existing directory that holds config.json; files of single processes come and go there
