@@ -22,6 +22,8 @@ type Container struct {
 	Endpoints map[string]Endpoint
 	Ports     []PublishedPort // in force; empty while stopped
 	Execs     []ExecID        // those that run or ended not long ago
+	// Storage tells where the storage driver keeps the root, in the driver's own words. Inspect alone fills it.
+	Storage map[string]string
 }
 
 // Spec is everything that was asked for at create, merged with the image's configuration.

@@ -20,7 +20,7 @@ func (e *engine) story(since time.Time, attributes ...string) []string {
 	return strings.Split(e.must("events", "--since", stamp(since), "--until", stamp(time.Now()), "--format", format), "\n")
 }
 
-// The order is the one recorded of dockerd, but for "die", which stands before "stop": clients wait for either.
+// The order is the one recorded of dockerd.
 func TestEventOrder(t *testing.T) {
 	e := start(t)
 	e.must("volume", "create", "vol")
@@ -44,12 +44,12 @@ func TestEventOrder(t *testing.T) {
 	e.must("kill", "-s", "USR1", "box")
 	tell("kill", "container kill signal=10")
 	e.must("stop", "box")
-	tell("stop", "container kill signal=15", "network disconnect", "container die exitCode=0", "container stop")
+	tell("stop", "container kill signal=15", "network disconnect", "container stop", "container die exitCode=0")
 	e.must("start", "box")
 	eventually(t, "ready", func() bool { return strings.Count(e.must("logs", "box"), "ready") == 2 })
 	tell("start", "network connect", "container start")
 	e.must("restart", "box")
-	tell("restart", "container kill signal=15", "network disconnect", "container die exitCode=0", "container stop",
+	tell("restart", "container kill signal=15", "network disconnect", "container stop", "container die exitCode=0",
 		"network connect", "container start", "container restart")
 	e.must("cp", "box:/etc/passwd", t.TempDir())
 	tell("cp from", "container archive-path")

@@ -4,6 +4,7 @@ package translate
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ func Inspect(c engine.Container, size *engine.RootSize, v Version, host Host) co
 		Driver: c.Driver, Platform: c.Platform.OS, HostConfig: hostConfig(c, host),
 		GraphDriver: storage.DriverData{Name: c.Driver, Data: map[string]string{"ID": string(c.ID)}},
 	}
+	maps.Copy(base.GraphDriver.Data, c.Storage)
 	// dockerd knows the engine's files from the first start on.
 	if !c.Status.Started.IsZero() {
 		base.ResolvConfPath = host.file(string(c.ID), "resolv.conf")

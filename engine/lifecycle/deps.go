@@ -86,6 +86,8 @@ type Roots interface {
 	Unmount(ctx context.Context, id engine.ContainerID) error
 	Remove(ctx context.Context, id engine.ContainerID) error
 	Size(ctx context.Context, id engine.ContainerID) (engine.RootSize, error)
+	// Describe tells where a root is kept, in the driver's own words.
+	Describe(ctx context.Context, id engine.ContainerID) (map[string]string, error)
 	Changes(ctx context.Context, id engine.ContainerID) ([]engine.Change, error)
 	// List names every root that exists, for recovery.
 	List(ctx context.Context) ([]engine.ContainerID, error)

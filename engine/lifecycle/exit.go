@@ -74,7 +74,7 @@ func (s *Service) ended(ctx context.Context, u *unit, r *run, exit engine.ExitSt
 			s.Log.DebugContext(ctx, "release shim", "container", u.snapshot().ID, "error", err)
 		}
 	}
-	s.noteExit(ctx, u, exit, info)
+	s.noteExit(ctx, u, r, exit, info)
 	close(r.done)
 	s.afterExit(ctx, u)
 }
@@ -101,7 +101,7 @@ func (s *Service) tearDown(ctx context.Context, c engine.Container) error {
 }
 
 // noteExit writes the end of a run and tells everyone who waits for it.
-func (s *Service) noteExit(ctx context.Context, u *unit, exit engine.ExitStatus, info engine.ExitInfo) {
+func (s *Service) noteExit(ctx context.Context, u *unit, r *run, exit engine.ExitStatus, info engine.ExitInfo) {
 	before := u.snapshot()
 	ran := max(exit.At.Sub(before.Status.Started), 0)
 	next, retry := engine.StateExited, shouldRestart(before, exit)
@@ -130,6 +130,9 @@ func (s *Service) noteExit(ctx context.Context, u *unit, exit engine.ExitStatus,
 	})
 	s.logged(ctx, "note an end", u, err)
 	s.Failpoint("stop.noted")
+	if r.stopping.Load() == stopAsked {
+		s.publishStop(u, r)
+	}
 	s.publish(u.snapshot(), "die", map[string]string{
 		"exitCode": strconv.Itoa(exit.Code), "execDuration": strconv.FormatInt(int64(ran/time.Second), 10),
 	})

@@ -91,9 +91,9 @@ func TestStop(t *testing.T) {
 		took    time.Duration
 		events  []string
 	}{
-		{"sleep 100", 10, 143, 0, []string{"kill", "die", "stop"}},
-		{"stubborn", 3, 137, 3 * time.Second, []string{"kill", "kill", "die", "stop"}},
-		{"stubborn", 0, 137, 0, []string{"kill", "die", "stop"}},
+		{"sleep 100", 10, 143, 0, []string{"kill", "stop", "die"}},
+		{"stubborn", 3, 137, 3 * time.Second, []string{"kill", "kill", "stop", "die"}},
+		{"stubborn", 0, 137, 0, []string{"kill", "stop", "die"}},
 	} {
 		t.Run(tc.program, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -41,7 +41,7 @@ func (s *Service) users() []engine.Container {
 }
 
 // Inspect returns a container's record.
-func (s *Service) Inspect(_ context.Context, ref string) (engine.Container, error) {
+func (s *Service) Inspect(ctx context.Context, ref string) (engine.Container, error) {
 	u, err := s.lookup(ref)
 	if err != nil {
 		return engine.Container{}, err
@@ -54,7 +54,10 @@ func (s *Service) Inspect(_ context.Context, ref string) (engine.Container, erro
 		}
 	}
 	u.mu.Unlock()
-	return c, nil
+	if c.Storage, err = s.Roots.Describe(ctx, c.ID); engine.KindOf(err) == engine.NotFound {
+		err = nil // it is being removed
+	}
+	return c, wrap("inspect", c.Name, err)
 }
 
 // Size returns how large a container's root is.

@@ -51,14 +51,23 @@ func (s *Service) halt(ctx context.Context, u *unit, o engine.StopOptions, byUse
 			return err
 		}
 	}
+	r.stopping.CompareAndSwap(0, stopAsked)
 	if err := s.terminate(ctx, u, r, o); err != nil {
 		return err
 	}
 	if !byUser {
 		s.logged(ctx, "note a restart", u, s.edit(ctx, "restart", u, func(c *engine.Container) { c.Status.Stopped = false }))
 	}
-	s.publish(u.snapshot(), "stop", nil)
+	s.publishStop(u, r)
 	return nil
+}
+
+// publishStop tells once of a run that it was stopped. Whoever comes first tells: the end of the run, just before it tells
+// of the death, as with dockerd; or who stopped it, if it was dying by itself.
+func (s *Service) publishStop(u *unit, r *run) {
+	if r.stopping.Swap(stopTold) != stopTold {
+		s.publish(u.snapshot(), "stop", nil)
+	}
 }
 
 // terminate signals a run and waits for its end, with SIGKILL after the time that is given.

@@ -30,7 +30,14 @@ type run struct {
 	probes context.CancelFunc // ends the health checks
 	done   chan struct{}      // closed when the end was handled and written
 	failed atomic.Bool        // the start failed: whoever asked for it is told why, attached clients just end
+	// stopping is stopAsked once somebody wants its end, and stopTold when that was published.
+	stopping atomic.Int32
 }
+
+const (
+	stopAsked = 1
+	stopTold  = 2
+)
 
 // snapshot returns the record as it is now.
 func (u *unit) snapshot() engine.Container {

@@ -61,6 +61,11 @@ func (r *Roots) Remove(_ context.Context, id engine.ContainerID) error {
 	return nil
 }
 
+// Describe implements lifecycle.Roots.
+func (r *Roots) Describe(_ context.Context, id engine.ContainerID) (map[string]string, error) {
+	return map[string]string{"Root": string(id)}, nil
+}
+
 // Size says that nothing was written.
 func (r *Roots) Size(_ context.Context, id engine.ContainerID) (engine.RootSize, error) {
 	if err := r.host.enter("SizeRoot", id); err != nil {
