@@ -1,7 +1,7 @@
 # Works with BSD make and GNU make. "make help" lists the targets.
 
 GO ?= go
-VERSION != git describe --tags --always --dirty 2>/dev/null || echo dev
+VERSION != git describe --tags --dirty 2>/dev/null || echo 0.1.0-dev
 COMMIT != git rev-parse --short HEAD 2>/dev/null || echo unknown
 LDFLAGS = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 GOFUMPT = mvdan.cc/gofumpt@v0.9.2

@@ -20,7 +20,7 @@ import (
 
 // version and commit are set by the build.
 var (
-	version = "dev"
+	version = "0.1.0-dev"
 	commit  = "unknown"
 )
 

@@ -23,7 +23,7 @@ func (d *Daemon) Info(ctx context.Context) (engine.Info, error) {
 		Containers: n[engine.StateCreated] + n[engine.StateRunning] + n[engine.StatePaused] + n[engine.StateRestarting] + n[engine.StateExited] + n[engine.StateDead] + n[engine.StateRemoving],
 		Running:    n[engine.StateRunning] + n[engine.StateRestarting], Paused: n[engine.StatePaused],
 		Stopped: n[engine.StateCreated] + n[engine.StateExited] + n[engine.StateDead] + n[engine.StateRemoving],
-		Images:  d.Images.Count(), Driver: d.Layers.Driver(), StateDir: d.Config.StateDir,
+		Images:  d.Images.Count(), Driver: d.Layers.Driver(), DriverStatus: d.Layers.DriverStatus(), StateDir: d.Config.StateDir,
 		Version: d.Build.Version, Commit: d.Build.Commit, SystemTime: time.Now(), LogDriver: d.Config.LogDriver,
 		LogDrivers: logs.Drivers(), NetworkDrivers: []string{"bridge", "host", "null"}, VolumeDrivers: []string{"local"},
 		Labels: d.Config.Labels, Insecure: d.Config.Insecure, Mirrors: d.Config.Mirrors,

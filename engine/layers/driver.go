@@ -13,6 +13,8 @@ import (
 type Driver interface {
 	// Name is what docker info shows as the storage driver.
 	Name() string
+	// Status is what docker info shows below the name: names and values, in order.
+	Status() [][2]string
 	Traits() Traits
 	// Recover makes the storage agree with the records at start: it removes everything of this daemon's that is not
 	// named, stages included, and returns what is named but not there.

@@ -84,6 +84,9 @@ func (s *Store) Roots() Roots { return Roots{s} }
 // Driver names the storage driver.
 func (s *Store) Driver() string { return s.driver.Name() }
 
+// DriverStatus is what docker info shows below the driver's name.
+func (s *Store) DriverStatus() [][2]string { return s.driver.Status() }
+
 // chain lists a layer and what it stands on, and reports whether all of it is there. s.mu is held.
 func (s *Store) chain(id engine.LayerID) (Chain, bool) {
 	var c Chain

@@ -114,6 +114,8 @@ func (p *plain) LayerDirs(c Chain) []string {
 }
 
 func (p *plain) Describe(Chain) map[string]string        { return map[string]string{} }
+func (p *plain) Status() [][2]string { return nil }
+
 func (p *plain) DescribeRoot(RootSpec) map[string]string { return map[string]string{} }
 
 func (p *plain) CreateRoot(_ context.Context, r RootSpec) error {

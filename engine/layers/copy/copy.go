@@ -67,6 +67,9 @@ func since(dir string) string { return filepath.Join(dir, "since") }
 // Name is "copy".
 func (d *Driver) Name() string { return Name }
 
+// Status tells where everything is kept.
+func (d *Driver) Status() [][2]string { return [][2]string{{"Directory", d.dir}} }
+
 // Traits: nothing out of the ordinary.
 func (d *Driver) Traits() layers.Traits { return layers.Traits{} }
 

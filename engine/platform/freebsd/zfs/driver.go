@@ -145,6 +145,12 @@ func (d *Driver) stagePath(id engine.LayerID) string {
 // Name is "zfs".
 func (d *Driver) Name() string { return Name }
 
+// Status names the datasets that everything is below.
+func (d *Driver) Status() [][2]string {
+	pool, _, _ := strings.Cut(d.images, "/")
+	return [][2]string{{"Zpool", pool}, {"Parent Dataset", d.images}, {"Containers Dataset", d.containers}}
+}
+
 // Traits: a snapshot is on disk when it is made, and refquota bounds a root.
 func (d *Driver) Traits() layers.Traits { return layers.Traits{Durable: true, Quota: true} }
 

@@ -44,6 +44,25 @@ func Open(ctx context.Context, dir string) (*Driver, error) {
 // Name is "overlay2".
 func (d *Driver) Name() string { return Name }
 
+// Status says what the directories lie on, in dockerd's words.
+func (d *Driver) Status() [][2]string {
+	backing := "unknown"
+	var fs unix.Statfs_t
+	if err := unix.Statfs(d.layers(), &fs); err == nil {
+		if name, ok := fsNames[int64(fs.Type)]; ok {
+			backing = name
+		}
+	}
+	// Open refuses to work where any of these were otherwise.
+	return [][2]string{{"Backing Filesystem", backing}, {"Supports d_type", "true"}, {"Using metacopy", "false"}, {"Native Overlay Diff", "true"}, {"userxattr", "false"}}
+}
+
+// fsNames are the names that dockerd gives file systems (graphdriver.FsNames of moby).
+var fsNames = map[int64]string{
+	unix.BTRFS_SUPER_MAGIC: "btrfs", unix.EXT4_SUPER_MAGIC: "extfs", unix.F2FS_SUPER_MAGIC: "f2fs", unix.NFS_SUPER_MAGIC: "nfs",
+	unix.OVERLAYFS_SUPER_MAGIC: "overlayfs", unix.TMPFS_MAGIC: "tmpfs", unix.XFS_SUPER_MAGIC: "xfs", 0x2fc12fc1: "zfs",
+}
+
 // Traits: layers are independent of each other.
 func (d *Driver) Traits() layers.Traits { return layers.Traits{Independent: true} }
 
