@@ -219,18 +219,25 @@ func (c *Client) Clean(_ context.Context, dir string) error {
 
 // hello makes a connection a control connection. The answer says what the shim is.
 func hello(ctx context.Context, conn *net.UnixConn, r *wire.Reader, s *engine.Supervision) (wire.Welcome, error) {
-	f, err := exchange(ctx, conn, r, wire.Frame{Kind: wire.Control, Payload: wire.Hello{Version: wire.Version, Supervision: s}.Encode()})
+	first := wire.Frame{Kind: wire.Control, Payload: wire.Hello{Version: wire.Version, Supervision: s}.Encode()}
+	f, err := exchange(ctx, conn, r, sending(conn, first))
 	if err != nil {
 		return wire.Welcome{}, err
 	}
 	return wire.DecodeWelcome(f.Payload)
 }
 
+func sending(conn *net.UnixConn, f wire.Frame) func() error {
+	return func() error {
+		_, err := conn.Write(wire.AppendFrame(nil, f))
+		return err
+	}
+}
+
 // exchange sends a connection's first frame and waits for the answer.
-func exchange(ctx context.Context, conn *net.UnixConn, r *wire.Reader, f wire.Frame) (wire.Frame, error) {
+func exchange(ctx context.Context, conn *net.UnixConn, r *wire.Reader, send func() error) (f wire.Frame, err error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	_, err := conn.Write(wire.AppendFrame(nil, f))
-	if err == nil {
+	if err = send(); err == nil {
 		f, err = r.Next()
 	}
 	if !stop() {

@@ -16,7 +16,8 @@
 //
 // Connections are stream sockets; internal/wire has the frames. A connection's first frame says what it is for. A control
 // connection carries requests and their answers, events, and word of the log's growth. Each attached client and each exec
-// has a connection of its own, so that one who reads slowly slows down his process (as with dockerd) and nobody's requests.
+// has a connection of its own, so that one who reads slowly slows down his process (as with dockerd) and nobody's requests;
+// and so has each change of what is forwarded, since new listeners come with it as descriptors.
 // Such a connection carries Stdin, StdinEnd and Leave one way, Stdout, Stderr and End the other. The first control connection is
 // inherited, all others come in at shim.sock, which stands in the container's directory.
 //

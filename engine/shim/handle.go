@@ -171,7 +171,7 @@ func (h *Handle) open(ctx context.Context, first wire.Frame, want wire.Streams) 
 		return nil, nil, gone(ctx, err)
 	}
 	r := wire.NewReader(c)
-	f, err := exchange(ctx, c, r, first)
+	f, err := exchange(ctx, c, r, sending(c, first))
 	if err != nil {
 		c.Close()
 		return nil, nil, err
@@ -192,6 +192,19 @@ func (h *Handle) Resize(ctx context.Context, id engine.ExecID, rows, cols uint16
 func (h *Handle) Signal(ctx context.Context, id engine.ExecID, sig engine.Signal) error {
 	_, err := h.call(ctx, wire.Signal, wire.Target{Exec: id, Signal: sig}.Encode())
 	return h.named("signal", err)
+}
+
+// Forward makes the shim forward what is named and nothing else: where a Listener stands it is passed on (the caller's stays
+// his), all others must be there already and lead where they say from now on. Connections to where a port led before are
+// broken. It is NotFound when main does not run.
+func (h *Handle) Forward(ctx context.Context, all []engine.Proxy) error {
+	c, err := unixsock.Dial(ctx, h.dir, sockName)
+	if err != nil {
+		return h.named("forward", gone(ctx, err))
+	}
+	defer c.Close()
+	_, err = exchange(ctx, c, wire.NewReader(c), func() error { return sendForwarding(c, all) })
+	return h.named("forward", err)
 }
 
 // Status returns what the shim knows at present.

@@ -120,3 +120,74 @@ func TestMainInheritsOnlyItsStreams(t *testing.T) {
 		}
 	}
 }
+
+// TestPortsChange: ports of a running container are led elsewhere, taken away, and come with their listeners.
+func TestPortsChange(t *testing.T) {
+	say := func(name string) net.Addr {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = io.WriteString(c, name)
+				c.Close()
+			}
+		}()
+		return l.Addr()
+	}
+	here, there := say("here"), say("there")
+	hear := func(p engine.Proxy) string {
+		c, err := net.Dial("tcp", p.Listen.String())
+		if err != nil {
+			return "refused"
+		}
+		defer c.Close()
+		b, err := io.ReadAll(c)
+		if err != nil {
+			return "broken"
+		}
+		return string(b)
+	}
+	kept, gone := published(t, engine.TCP, here), published(t, engine.TCP, here)
+	b := newBox(t, func(s *engine.Supervision) { s.Proxies = []engine.Proxy{kept, gone} })
+	if err := b.h.Forward(t.Context(), nil); engine.KindOf(err) != engine.NotFound {
+		t.Errorf("before main runs: %v", err)
+	}
+	kept.Listener.Close()
+	gone.Listener.Close()
+	b.run(launch("sleep", "60"))
+	kept.Listener, kept.Target = nil, netip.MustParseAddrPort(there.String())
+	all := []engine.Proxy{kept}
+	for range 300 { // more than one message takes
+		all = append(all, published(t, engine.TCP, there))
+	}
+	if err := b.h.Forward(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	for i := range all {
+		if l := all[i].Listener; l != nil {
+			l.Close()
+			all[i].Listener = nil
+		}
+	}
+	for _, p := range []engine.Proxy{all[0], all[1], all[150], all[300]} {
+		if got := hear(p); got != "there" {
+			t.Errorf("%s says %s", p.Listen, got)
+		}
+	}
+	if got := hear(gone); got != "refused" {
+		t.Errorf("a port that was taken away says %s", got)
+	}
+	if err := b.h.Forward(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	if got := hear(kept); got != "refused" {
+		t.Errorf("after the last one went: %s", got)
+	}
+}

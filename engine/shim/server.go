@@ -62,6 +62,7 @@ type server struct {
 	growth    *growth
 	syncing   sync.WaitGroup // of the exit status
 	main      *process
+	ports     *forwards
 	quit      chan struct{} // closed when the shim is to end
 
 	sessions atomic.Pointer[[]*session] // replaced, never changed in place
@@ -94,7 +95,7 @@ func Serve(ctx context.Context, c ServerConfig) error {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
 	ctx, release := signal.NotifyContext(ctx, unix.SIGTERM)
 	defer release()
-	s := &server{ServerConfig: c, quit: make(chan struct{}), execs: make(map[engine.ExecID]*process)}
+	s := &server{ServerConfig: c, ports: &forwards{log: c.Log}, quit: make(chan struct{}), execs: make(map[engine.ExecID]*process)}
 	first, err := s.open()
 	if err != nil {
 		return err
@@ -196,8 +197,15 @@ func (s *server) accept() {
 // serve finds out what a connection is for.
 func (s *server) serve(c *net.UnixConn) {
 	_ = c.SetReadDeadline(time.Now().Add(firstWord))
-	r := wire.NewReader(c)
+	in := unixsock.NewFileReader(c)
+	r := wire.NewReader(in)
 	f, err := r.Next()
+	files := in.Take()
+	if err != nil || f.Kind != wire.Forward {
+		for _, f := range files {
+			f.Close()
+		}
+	}
 	if err != nil {
 		c.Close()
 		return
@@ -214,6 +222,8 @@ func (s *server) serve(c *net.UnixConn) {
 		s.serveAttach(c, r, f)
 	case wire.Exec:
 		s.serveExec(c, r, f)
+	case wire.Forward:
+		s.serveForward(c, f, files)
 	default:
 		refuse(c, unknownRequest(f.Kind))
 	}

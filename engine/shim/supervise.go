@@ -12,7 +12,6 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/platform/reaper"
-	"github.com/xcengine/xc/engine/shim/internal/proxy"
 	"github.com/xcengine/xc/engine/shim/internal/wire"
 )
 
@@ -42,9 +41,13 @@ func (s *server) run(l engine.Launch, answer func(pid int, err error)) {
 		return
 	}
 	s.setPhase(running)
-	proxies := s.forward()
+	for i := range s.sup.Proxies {
+		s.sup.Proxies[i].Listener = s.listeners[i]
+	}
+	s.ports.begin(s.sup.Proxies)
+	s.listeners = nil
 	answer(child.Pid(), nil)
-	s.attend(child, proxies)
+	s.attend(child)
 }
 
 func (s *server) setPhase(p phase) {
@@ -89,24 +92,8 @@ func (s *server) start(p *process, l engine.Launch, output bool) (*reaper.Proces
 	return child, nil
 }
 
-// forward begins to serve the published ports. A port that cannot be served does not keep the container from running.
-func (s *server) forward() []*proxy.Proxy {
-	var all []*proxy.Proxy
-	for i, p := range s.sup.Proxies {
-		p.Listener = s.listeners[i]
-		x, err := proxy.Start(p, s.Log)
-		if err != nil {
-			s.Log.Error("start proxy", "error", err)
-			continue
-		}
-		all = append(all, x)
-	}
-	s.listeners = nil
-	return all
-}
-
 // attend waits for main's end and does what comes then.
-func (s *server) attend(child *reaper.Process, proxies []*proxy.Proxy) {
+func (s *server) attend(child *reaper.Process) {
 	<-child.Done()
 	exit := exitStatus(child.End())
 	sync := s.save(exit)
@@ -120,9 +107,7 @@ func (s *server) attend(child *reaper.Process, proxies []*proxy.Proxy) {
 	}
 	s.main.ended(exit)
 	s.syncing.Go(func() { s.synced(sync) })
-	for _, p := range proxies {
-		p.Close()
-	}
+	s.ports.end()
 	s.killRest()
 	s.main.drain(mainGrace)
 	s.growth.finish()

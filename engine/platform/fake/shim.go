@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -295,6 +296,34 @@ func (s *Shim) signal(id engine.ExecID, sig engine.Signal) error {
 		return notFound("signal", s.id)
 	}
 	return p.signal(sig)
+}
+
+// Forward notes what is forwarded. Listeners are not kept.
+func (s *Shim) Forward(_ context.Context, all []engine.Proxy) error {
+	if err := s.host.enter("Forward", s.id); err != nil {
+		return err
+	}
+	s.host.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.main == nil || s.main.ended() != nil {
+		return notFound("forward", s.id)
+	}
+	s.sup.Proxies = slices.Clone(all)
+	return nil
+}
+
+// Forwarded lists what the shim in a directory forwards.
+func (h *Host) Forwarded(dir string) []engine.Proxy {
+	h.mu.Lock()
+	s := h.shims[dir]
+	h.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.sup.Proxies)
 }
 
 // Status tells what runs.

@@ -17,16 +17,17 @@ import (
 
 // Proxy forwards one listener.
 type Proxy struct {
-	serve func()
-	close func()
-	done  chan struct{}
+	serve    func()
+	close    func()
+	redirect func(target netip.AddrPort)
+	done     chan struct{}
 }
 
 // Start begins to forward p.Listener to p.Target. It takes the file in any case. A socket of SCTP is not forwarded, only
 // held: it keeps the port from others, and forwarding is the packet filter's.
 func Start(p engine.Proxy, log *slog.Logger) (*Proxy, error) {
 	if p.Proto == engine.SCTP {
-		out := &Proxy{close: func() { p.Listener.Close() }, done: make(chan struct{})}
+		out := &Proxy{close: func() { p.Listener.Close() }, redirect: func(netip.AddrPort) {}, done: make(chan struct{})}
 		close(out.done)
 		return out, nil
 	}
@@ -35,7 +36,7 @@ func Start(p engine.Proxy, log *slog.Logger) (*Proxy, error) {
 		return nil, fmt.Errorf("proxy of %s: no target", p.Listen)
 	}
 	out := &Proxy{done: make(chan struct{})}
-	log = log.With("listen", p.Listen.String(), "target", p.Target.String())
+	log = log.With("listen", p.Listen.String())
 	switch p.Proto {
 	case engine.TCP:
 		l, err := net.FileListener(p.Listener)
@@ -43,14 +44,14 @@ func Start(p engine.Proxy, log *slog.Logger) (*Proxy, error) {
 			return nil, fmt.Errorf("proxy of %s: %w", p.Listen, err)
 		}
 		t := &tcp{l: l, target: p.Target, conns: make(map[io.Closer]struct{}), log: log}
-		out.serve, out.close = t.serve, t.close
+		out.serve, out.close, out.redirect = t.serve, t.close, t.redirect
 	case engine.UDP:
 		c, err := net.FilePacketConn(p.Listener)
 		if err != nil {
 			return nil, fmt.Errorf("proxy of %s: %w", p.Listen, err)
 		}
 		u := newUDP(c.(*net.UDPConn), p.Target, log)
-		out.serve, out.close = u.serve, u.close
+		out.serve, out.close, out.redirect = u.serve, u.close, u.redirect
 	default:
 		return nil, fmt.Errorf("proxy of %s: protocol %q is not supported", p.Listen, p.Proto)
 	}
@@ -67,6 +68,9 @@ func (p *Proxy) Close() {
 	<-p.done
 }
 
+// Redirect makes the port lead elsewhere. What went where it led before is broken off.
+func (p *Proxy) Redirect(target netip.AddrPort) { p.redirect(target) }
+
 // acceptPause is how long to wait when the process has no descriptor left for a connection.
 const acceptPause = 50 * time.Millisecond
 
@@ -75,11 +79,11 @@ const dialTimeout = 30 * time.Second
 
 // tcp forwards connections.
 type tcp struct {
-	l      net.Listener
-	target netip.AddrPort
-	log    *slog.Logger
+	l   net.Listener
+	log *slog.Logger
 
 	mu     sync.Mutex
+	target netip.AddrPort
 	conns  map[io.Closer]struct{}
 	closed bool
 	wg     sync.WaitGroup
@@ -106,18 +110,20 @@ func (t *tcp) serve() {
 
 func (t *tcp) forward(client *net.TCPConn) {
 	defer client.Close()
-	if !t.add(client) {
+	target, open := t.begin(client)
+	if !open {
 		return
 	}
 	defer t.remove(client)
-	backend, err := t.dial()
+	backend, err := t.dial(target)
 	if err != nil {
 		// The client must see a refusal, not an orderly end.
 		_ = client.SetLinger(0)
 		return
 	}
 	defer backend.Close()
-	if !t.add(backend) {
+	if now, open := t.begin(backend); !open || now != target {
+		t.remove(backend)
 		return
 	}
 	defer t.remove(backend)
@@ -138,15 +144,15 @@ func (d *dialing) Close() error {
 	return nil
 }
 
-func (t *tcp) dial() (*net.TCPConn, error) {
+func (t *tcp) dial(target netip.AddrPort) (*net.TCPConn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
 	d := &dialing{cancel}
-	if !t.add(d) {
+	defer t.remove(d)
+	if now, open := t.begin(d); !open || now != target {
 		return nil, net.ErrClosed
 	}
-	defer t.remove(d)
-	return new(net.Dialer).DialTCP(ctx, "tcp", netip.AddrPort{}, t.target)
+	return new(net.Dialer).DialTCP(ctx, "tcp", netip.AddrPort{}, target)
 }
 
 // copyHalf moves one direction and passes its end on; the other one may go on.
@@ -156,14 +162,26 @@ func copyHalf(to, from *net.TCPConn) {
 	_ = to.CloseWrite()
 }
 
-// add makes a connection end with the proxy. It is false when that has ended.
-func (t *tcp) add(c io.Closer) bool {
+// begin makes a connection end with the proxy, or when that leads elsewhere. It is not open when it has ended.
+func (t *tcp) begin(c io.Closer) (target netip.AddrPort, open bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.closed {
 		t.conns[c] = struct{}{}
 	}
-	return !t.closed
+	return t.target, !t.closed
+}
+
+func (t *tcp) redirect(target netip.AddrPort) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.target == target {
+		return
+	}
+	t.target = target
+	for c := range t.conns {
+		c.Close()
+	}
 }
 
 func (t *tcp) remove(c io.Closer) {

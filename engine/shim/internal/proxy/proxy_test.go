@@ -365,3 +365,51 @@ func TestSCTPIsHeldOnly(t *testing.T) {
 	}
 	l.Close()
 }
+
+// TestRedirect: after it, connections and datagrams go to the new place, and what went to the old one is broken off.
+func TestRedirect(t *testing.T) {
+	say := func(name string) string {
+		return backend(t, func(c *net.TCPConn) { _, _ = c.Write([]byte(name)); _, _ = io.Copy(io.Discard, c); c.Close() })
+	}
+	first, second := say("1"), say("2")
+	p, at := forward(t, engine.TCP, "127.0.0.1", first)
+	hear := func(c *net.TCPConn) string {
+		b := make([]byte, 1)
+		if _, err := io.ReadFull(c, b); err != nil {
+			return err.Error()
+		}
+		return string(b)
+	}
+	old := dial(t, at)
+	if got := hear(old); got != "1" {
+		t.Errorf("before: %s", got)
+	}
+	p.Redirect(netip.MustParseAddrPort(first))
+	if _, err := old.Write([]byte("x")); err != nil {
+		t.Errorf("redirected to where it led: %v", err)
+	}
+	p.Redirect(netip.MustParseAddrPort(second))
+	if got := hear(old); len(got) == 1 {
+		t.Errorf("an old connection says %s", got)
+	}
+	if got := hear(dial(t, at)); got != "2" {
+		t.Errorf("after: %s", got)
+	}
+	u, at := forward(t, engine.UDP, "127.0.0.1", echo(t))
+	c, err := net.Dial("udp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for range 2 {
+		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+		b := make([]byte, 10)
+		if _, err = c.Write([]byte("ping")); err == nil {
+			_, err = c.Read(b)
+		}
+		if err != nil {
+			t.Errorf("udp: %v", err)
+		}
+		u.Redirect(netip.MustParseAddrPort(echo(t)))
+	}
+}

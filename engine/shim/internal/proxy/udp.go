@@ -70,13 +70,13 @@ func (f front6) write(b []byte, from net.IP, to net.Addr) error {
 
 // udp forwards datagrams, each client through a socket of its own, so that answers find back.
 type udp struct {
-	conn   *net.UDPConn
-	front  datagrams
-	target netip.AddrPort
-	idle   time.Duration
-	log    *slog.Logger
+	conn  *net.UDPConn
+	front datagrams
+	idle  time.Duration
+	log   *slog.Logger
 
 	mu       sync.Mutex
+	target   netip.AddrPort
 	sessions map[netip.AddrPort]*session
 	closed   bool
 	wg       sync.WaitGroup
@@ -230,6 +230,20 @@ func (u *udp) answer(raw syscall.RawConn, s *session) error {
 		return true
 	})
 	return errors.Join(err, failed)
+}
+
+// redirect ends all sessions: each client gets a new one with its next datagram.
+func (u *udp) redirect(target netip.AddrPort) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.target == target {
+		return
+	}
+	u.target = target
+	for client, s := range u.sessions {
+		s.conn.Close()
+		delete(u.sessions, client)
+	}
 }
 
 func (u *udp) close() {

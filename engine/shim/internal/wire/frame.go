@@ -25,6 +25,7 @@ const (
 	Control Kind = 1 // Hello; answered by OK with Welcome
 	Attach  Kind = 2 // AttachOptions; answered by OK, then output
 	Exec    Kind = 3 // ExecStart; answered by OK with Pid, then output
+	Forward Kind = 4 // Forwarding, with the descriptors of its new listeners; answered by OK
 )
 
 // Requests on a control connection, each answered by OK or Failure with the same number.

@@ -58,14 +58,18 @@ func supervision(s engine.Supervision) encoder {
 		one.string(2, s.Log.Attrs[k])
 		e.message(8, one)
 	}
-	for _, p := range s.Proxies {
+	e.proxies(9, s.Proxies)
+	return e
+}
+
+func (e *encoder) proxies(tag uint64, all []engine.Proxy) {
+	for _, p := range all {
 		var one encoder
 		one.string(1, string(p.Proto))
 		one.string(2, p.Listen.String())
 		one.string(3, p.Target.String())
-		e.message(9, one)
+		e.message(tag, one)
 	}
-	return e
 }
 
 func decodeSupervision(b []byte) (engine.Supervision, error) {
