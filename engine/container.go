@@ -106,11 +106,12 @@ type Intent string
 
 // The intents.
 const (
-	IntentNone   Intent = ""
-	IntentCreate Intent = "create"
-	IntentStart  Intent = "start"
-	IntentStop   Intent = "stop" // the process ended or must end; its sandbox is being undone
-	IntentRemove Intent = "remove"
+	IntentNone    Intent = ""
+	IntentCreate  Intent = "create"
+	IntentStart   Intent = "start"
+	IntentConnect Intent = "connect" // its networks are being changed while it runs
+	IntentStop    Intent = "stop"    // the process ended or must end; its sandbox is being undone
+	IntentRemove  Intent = "remove"
 	// IntentRemoveVolumes removes the container's anonymous volumes too.
 	IntentRemoveVolumes Intent = "remove-volumes"
 )

@@ -113,11 +113,8 @@ func (s *Service) completeSpec(c *engine.Container) error {
 		}
 		// Whose network it joins has to be there at the start only, as with dockerd.
 	}
-	for _, link := range spec.Network.Links {
-		ref, _, _ := strings.Cut(link, ":")
-		if _, err := s.lookup(ref); err != nil {
-			return invalid("could not get container for %s: No such container: %s", ref, ref)
-		}
+	if err := s.checkLinks(*c); err != nil {
+		return err
 	}
 	if spec.Hostname == "" {
 		if spec.Network.Mode == "host" || spec.Security.UTSMode == "host" {
@@ -189,6 +186,7 @@ func (s *Service) add(c engine.Container) *unit {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.units[c.ID], s.names[c.Name] = u, c.ID
+	s.noteLinks(c)
 	return u
 }
 

@@ -64,6 +64,9 @@ type Shim interface {
 	// Resize sets the size of a terminal. The empty id is the main process, here and in Signal.
 	Resize(ctx context.Context, id engine.ExecID, rows, cols uint16) error
 	Signal(ctx context.Context, id engine.ExecID, sig engine.Signal) error
+	// Forward makes the shim forward the ports that are named and no others: new ones have a Listener, which stays the
+	// caller's. It is NotFound when main does not run, NotImplemented by a shim of an earlier version.
+	Forward(ctx context.Context, all []engine.Proxy) error
 	// Status returns the main process's pid, and the pids and ends of the execs that the shim remembers.
 	Status(ctx context.Context) (engine.ShimStatus, error)
 	// Events delivers process ends in order, each once, those that came before this client included; it is closed when

@@ -186,6 +186,9 @@ type fakeNetworks struct {
 	mu   sync.Mutex
 	held map[engine.ContainerID]bool
 	fail error
+	// addr is what the next attachment gets, proxies what it publishes.
+	addr    netip.Prefix
+	proxies []engine.Proxy
 }
 
 func (n *fakeNetworks) Check(_ context.Context, mode engine.NetworkMode, eps map[string]engine.EndpointSpec) (map[string]engine.Endpoint, error) {
@@ -206,9 +209,13 @@ func (n *fakeNetworks) Attach(_ context.Context, a engine.Attachment) (engine.At
 		return engine.Attached{}, n.fail
 	}
 	n.held[a.Container] = true
-	res := engine.Attached{Endpoints: map[string]engine.Endpoint{}}
+	res := engine.Attached{Endpoints: map[string]engine.Endpoint{}, Proxies: n.proxies}
+	addr := n.addr
+	if !addr.IsValid() {
+		addr = netip.MustParsePrefix("172.17.0.2/16")
+	}
 	for name, e := range a.Endpoints {
-		e.ID, e.IPv4 = engine.NewID(), netip.MustParsePrefix("172.17.0.2/16")
+		e.ID, e.IPv4 = engine.NewID(), addr
 		res.Endpoints[name] = e
 	}
 	return res, nil

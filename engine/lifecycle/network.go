@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -55,12 +54,32 @@ func (s *Service) attachNetwork(ctx context.Context, u *unit, r *run) error {
 	if err != nil {
 		return err
 	}
-	// The shim holds the listeners of the container's ports since its start.
+	s.Failpoint("connect.attached")
+	err = s.forward(ctx, u, r, a.Proxies)
 	closeListeners(a.Proxies)
-	if err := s.edit(ctx, "connect", u, func(c *engine.Container) { c.Endpoints, c.Ports = a.Endpoints, a.Ports }); err != nil {
+	if err != nil {
+		return err
+	}
+	if err := s.edit(ctx, "connect", u, func(c *engine.Container) {
+		c.Endpoints, c.Ports, c.Status.Intent = a.Endpoints, a.Ports, engine.IntentNone
+	}); err != nil {
 		return err
 	}
 	return s.writeNames(ctx, u.snapshot())
+}
+
+// forward tells the shim of a running container where its published ports lead now.
+func (s *Service) forward(ctx context.Context, u *unit, r *run, proxies []engine.Proxy) error {
+	if len(proxies)+len(u.snapshot().Ports) == 0 {
+		return nil
+	}
+	err := r.shim.Forward(ctx, proxies)
+	switch engine.KindOf(err) {
+	case engine.NotImplemented, engine.NotFound: // the proxies stay as they are, or have ended with the container
+		s.Log.WarnContext(ctx, "published ports are not led anew", "container", u.snapshot().ID, "error", err)
+		return nil
+	}
+	return err
 }
 
 // writeNames writes a container's hosts, hostname and resolv.conf.
@@ -99,13 +118,11 @@ func (s *Service) renderHosts(c engine.Container, res engine.Resolver) ([]byte, 
 		}
 		fmt.Fprintf(&b, "%s\t%s\n", strings.Trim(addr, "[]"), name)
 	}
-	for _, link := range c.Spec.Network.Links {
-		if line, err := s.linkLine(link); err != nil {
-			return nil, err
-		} else if line != "" {
-			b.WriteString(line)
-		}
+	links, err := s.linkHosts(c)
+	if err != nil {
+		return nil, err
 	}
+	b.Write(links)
 	own := c.Spec.Hostname
 	if c.Spec.Domainname != "" {
 		own = own + "." + c.Spec.Domainname + " " + own
@@ -140,31 +157,20 @@ func (s *Service) planEndpoints(ctx context.Context, mode engine.NetworkMode, wa
 	return all, nil
 }
 
-// linkLine names a linked container ("container[:alias]") by alias, host name and name, if it has an address now.
-func (s *Service) linkLine(link string) (string, error) {
-	ref, alias, _ := strings.Cut(link, ":")
-	u, err := s.lookup(ref)
-	if err != nil {
-		return "", err
-	}
-	peer := u.snapshot()
-	ips := addresses(peer)
-	if len(ips) == 0 {
-		return "", nil
-	}
-	names := []string{cmp.Or(alias, peer.Name), peer.Spec.Hostname, peer.Name}
-	return ips[0].String() + "\t" + strings.Join(slices.Compact(names), " ") + "\n", nil
-}
-
 // addresses lists a container's addresses, networks in the order of their names.
 func addresses(c engine.Container) []netip.Addr {
 	var ips []netip.Addr
 	for _, name := range slices.Sorted(maps.Keys(c.Endpoints)) {
-		e := c.Endpoints[name]
-		for _, p := range []netip.Prefix{e.IPv4, e.IPv6} {
-			if p.IsValid() {
-				ips = append(ips, p.Addr())
-			}
+		ips = append(ips, endpointAddrs(c.Endpoints[name])...)
+	}
+	return ips
+}
+
+func endpointAddrs(e engine.Endpoint) []netip.Addr {
+	var ips []netip.Addr
+	for _, p := range []netip.Prefix{e.IPv4, e.IPv6} {
+		if p.IsValid() {
+			ips = append(ips, p.Addr())
 		}
 	}
 	return ips
@@ -270,13 +276,17 @@ func (s *Service) Disconnect(ctx context.Context, network, container string, for
 // setEndpoints records a container's places and applies them when it runs. When that fails the record is as before.
 func (s *Service) setEndpoints(ctx context.Context, u *unit, endpoints map[string]engine.Endpoint) error {
 	before, r := u.current()
-	if err := s.edit(ctx, "connect", u, func(c *engine.Container) { c.Endpoints = endpoints }); err != nil {
+	err := s.edit(ctx, "connect", u, func(c *engine.Container) {
+		c.Endpoints = endpoints
+		if r != nil {
+			c.Status.Intent = engine.IntentConnect
+		}
+	})
+	if err != nil || r == nil {
 		return err
 	}
-	if r == nil {
-		return nil
-	}
-	err := s.attachNetwork(ctx, u, r)
+	s.Failpoint("connect.intent")
+	err = s.attachNetwork(ctx, u, r)
 	if err != nil {
 		s.logged(ctx, "restore endpoints", u, s.edit(ctx, "connect", u, func(c *engine.Container) { c.Endpoints = before.Endpoints }))
 		s.logged(ctx, "restore network", u, s.attachNetwork(context.WithoutCancel(ctx), u, r))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -114,6 +115,9 @@ func (s *Service) openRun(ctx context.Context, c engine.Container) (*run, error)
 		// A peer that is gone matters only to a new start.
 		s.Log.WarnContext(ctx, "rebuild sandbox", "container", c.ID, "error", err)
 	}
+	if env, err := s.linkEnv(c); err == nil { // else its execs do without
+		r.spec.Spec.Process.Env = append(env, r.spec.Spec.Process.Env...)
+	}
 	return r, nil
 }
 
@@ -174,8 +178,11 @@ func (s *Service) recoverNetworks(ctx context.Context, adopted map[*unit]*run) e
 		if joinsNetwork(c) {
 			continue
 		}
+		// What it was about to be connected to when the daemon ended it does not hold.
+		endpoints := maps.Clone(c.Endpoints)
+		maps.DeleteFunc(endpoints, func(_ string, e engine.Endpoint) bool { return e.ID == "" })
 		running = append(running, attachment(c, r.box))
-		held[c.ID] = engine.Attached{Endpoints: c.Endpoints, Ports: c.Ports}
+		held[c.ID] = engine.Attached{Endpoints: endpoints, Ports: c.Ports}
 	}
 	return s.Networks.Recover(ctx, running, held)
 }
@@ -211,6 +218,9 @@ func (s *Service) adopt(ctx context.Context, u *unit, r *run) {
 	s.logged(ctx, "ask shim", u, err)
 	if err == nil && st.Pid != 0 && st.Pid != u.snapshot().Status.Pid {
 		s.logged(ctx, "note pid", u, s.edit(ctx, "recover", u, func(c *engine.Container) { c.Status.Pid = st.Pid }))
+	}
+	if u.snapshot().Status.Intent == engine.IntentConnect {
+		s.logged(ctx, "end a change of networks", u, s.attachNetwork(ctx, u, r))
 	}
 	s.watch(u, r)
 }

@@ -103,6 +103,7 @@ func (s *Service) drop(u *unit) {
 	c := u.snapshot()
 	s.mu.Lock()
 	delete(s.units, c.ID)
+	s.forgetLinks(c)
 	if s.names[c.Name] == c.ID {
 		delete(s.names, c.Name)
 	}

@@ -46,6 +46,8 @@ type Service struct {
 	execs map[engine.ExecID]*unit
 	// making are containers that are being created: nobody sees them, but what they need must not be taken away.
 	making map[engine.ContainerID]engine.Container
+	// linkers are who links to a container, by what they call it.
+	linkers map[string]map[engine.ContainerID]bool
 }
 
 // New makes a Service without containers; Recover brings them.
@@ -60,7 +62,7 @@ func New(cfg Config) *Service {
 	return &Service{
 		Config: cfg, life: life, stop: stop,
 		units: map[engine.ContainerID]*unit{}, names: map[string]engine.ContainerID{}, execs: map[engine.ExecID]*unit{},
-		making: map[engine.ContainerID]engine.Container{},
+		making: map[engine.ContainerID]engine.Container{}, linkers: map[string]map[engine.ContainerID]bool{},
 	}
 }
 

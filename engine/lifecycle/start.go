@@ -110,6 +110,11 @@ func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Sta
 	if a, err = s.network(ctx, c, r.box); err != nil {
 		return 0, a, err
 	}
+	env, err := s.linkEnv(c)
+	if err != nil {
+		return 0, a, err
+	}
+	r.spec.Spec.Process.Env = append(env, r.spec.Spec.Process.Env...) // its own win
 	s.Failpoint("start.network")
 	undone.Push("shim", func(ctx context.Context) error { return s.undoShim(ctx, c.ID, r) })
 	if err := s.startShim(ctx, u, c, r, a.Proxies); err != nil {
@@ -243,7 +248,9 @@ func (s *Service) noteStart(ctx context.Context, u *unit, r *run, pid int, a eng
 		c.Ports = a.Ports
 	}))
 	s.Failpoint("start.noted")
-	s.publish(u.snapshot(), "start", nil)
+	c := u.snapshot()
+	s.publish(c, "start", nil)
+	s.tellLinkers(c)
 	s.watch(u, r)
 }
 

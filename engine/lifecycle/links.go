@@ -1,0 +1,204 @@
+package lifecycle
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// Links are Docker's oldest way to names ("--link container[:alias]"). In the default network they are entries of the hosts
+// file, and variables that tell where the other one's exposed ports are; in networks of users the resolver answers them.
+
+// defaultNetwork is the only one that links are told in this way in.
+const defaultNetwork = "bridge"
+
+// link is one link of a container in the default network.
+type link struct{ ref, alias string }
+
+// linksOf lists them.
+func linksOf(c engine.Container) []link {
+	switch c.Spec.Network.Mode {
+	case "", "default", defaultNetwork:
+	default:
+		return nil
+	}
+	links := make([]link, 0, len(c.Spec.Network.Links))
+	for _, l := range c.Spec.Network.Links {
+		ref, alias, _ := strings.Cut(strings.TrimPrefix(l, "/"), ":")
+		alias = alias[strings.LastIndexByte(alias, '/')+1:] // inspect shows it as "/container:/own name/alias"
+		links = append(links, link{ref, cmp.Or(alias, ref)})
+	}
+	return links
+}
+
+// checkLinks refuses links to what is not there, in dockerd's words.
+func (s *Service) checkLinks(c engine.Container) error {
+	refuse := func(err error) error {
+		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: err}
+	}
+	for _, l := range linksOf(c) {
+		u, err := s.lookup(l.ref)
+		if err != nil {
+			return refuse(fmt.Errorf("could not get container for %s: No such container: %s", l.ref, l.ref)) //nolint:staticcheck // Docker's words
+		}
+		if u.snapshot().Spec.Network.Mode == "host" {
+			return refuse(errors.New("conflicting options: host type networking can't be used with links. This would result in undefined behavior"))
+		}
+	}
+	return nil
+}
+
+// linkHosts names a container's linked ones by alias, host name and name.
+func (s *Service) linkHosts(c engine.Container) ([]byte, error) {
+	var b bytes.Buffer
+	for _, l := range linksOf(c) {
+		u, err := s.lookup(l.ref)
+		if err != nil {
+			return nil, err
+		}
+		peer := u.snapshot()
+		e, there := peer.Endpoints[defaultNetwork]
+		if !there {
+			return nil, &engine.Error{
+				Op: "link", Kind: engine.Internal, Resource: engine.ResourceContainer, ID: c.Name,
+				Err: fmt.Errorf("Cannot link to /%s, as it does not belong to the default network", peer.Name), //nolint:staticcheck // Docker's words
+			}
+		}
+		names := l.alias + " " + peer.Spec.Hostname
+		if l.alias != peer.Name {
+			names += " " + peer.Name
+		}
+		for _, p := range endpointAddrs(e) {
+			fmt.Fprintf(&b, "%s\t%s\n", p, names)
+		}
+	}
+	return b.Bytes(), nil
+}
+
+// linkEnv is what the linked ones are known by in a container's environment. They have to run.
+func (s *Service) linkEnv(c engine.Container) ([]string, error) {
+	var env []string
+	for _, l := range linksOf(c) {
+		u, err := s.lookup(l.ref)
+		if err != nil {
+			return nil, err
+		}
+		peer := u.snapshot()
+		if !peer.Status.State.Alive() {
+			return nil, &engine.Error{
+				Op: "link", Kind: engine.Internal, Resource: engine.ResourceContainer, ID: c.Name,
+				Err: fmt.Errorf("Cannot link to a non running container: /%s AS /%s/%s", peer.Name, c.Name, l.alias), //nolint:staticcheck // Docker's words
+			}
+		}
+		env = append(env, linkVars("/"+c.Name+"/"+l.alias, l.alias, peer)...)
+	}
+	return env, nil
+}
+
+// linkVars are the variables of one link (docs.docker.com/engine/network/links).
+func linkVars(name, alias string, peer engine.Container) []string {
+	prefix := strings.ReplaceAll(strings.ToUpper(alias), "-", "_")
+	ip := peer.Endpoints[defaultNetwork].IPv4.Addr().String()
+	ports := slices.Clone(peer.Spec.ExposedPorts)
+	slices.SortFunc(ports, func(a, b engine.Port) int {
+		return cmp.Or(falseFirst(a.Proto != engine.TCP, b.Proto != engine.TCP), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Number, b.Number))
+	})
+	var env []string
+	add := func(key, format string, args ...any) { env = append(env, prefix+key+"="+fmt.Sprintf(format, args...)) }
+	if len(ports) > 0 {
+		add("_PORT", "%s://%s:%d", ports[0].Proto, ip, ports[0].Number)
+	}
+	key := func(p engine.Port) string {
+		return fmt.Sprintf("_PORT_%d_%s", p.Number, strings.ToUpper(string(p.Proto)))
+	}
+	for first := 0; first < len(ports); {
+		last := first
+		for last+1 < len(ports) && ports[last+1].Proto == ports[first].Proto && ports[last+1].Number == ports[last].Number+1 {
+			last++
+		}
+		for _, p := range ports[first : last+1] {
+			add(key(p), "%s://%s:%d", p.Proto, ip, p.Number)
+			add(key(p)+"_ADDR", "%s", ip)
+			add(key(p)+"_PORT", "%d", p.Number)
+			add(key(p)+"_PROTO", "%s", p.Proto)
+		}
+		if a, z := ports[first], ports[last]; last > first {
+			add(key(a)+"_START", "%s://%s:%d", a.Proto, ip, a.Number)
+			add(key(a)+"_PORT_START", "%d", a.Number)
+			add(key(a)+"_END", "%s://%s:%d", z.Proto, ip, z.Number)
+			add(key(a)+"_PORT_END", "%d", z.Number)
+		}
+		first = last + 1
+	}
+	add("_NAME", "%s", name)
+	for _, kv := range peer.Spec.Process.Env {
+		if k, v, ok := strings.Cut(kv, "="); ok && k != "HOME" && k != "PATH" {
+			add("_ENV_"+k, "%s", v)
+		}
+	}
+	return env
+}
+
+func falseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// linked notes who links to whom, so that a start need not look at every container.
+func (s *Service) noteLinks(c engine.Container) {
+	for _, l := range linksOf(c) {
+		if s.linkers[l.ref] == nil {
+			s.linkers[l.ref] = map[engine.ContainerID]bool{}
+		}
+		s.linkers[l.ref][c.ID] = true
+	}
+}
+
+func (s *Service) forgetLinks(c engine.Container) {
+	for _, l := range linksOf(c) {
+		delete(s.linkers[l.ref], c.ID)
+		if len(s.linkers[l.ref]) == 0 {
+			delete(s.linkers, l.ref)
+		}
+	}
+}
+
+// tellLinkers brings the hosts files of running containers that link to this one to its present addresses, as after its
+// restart.
+func (s *Service) tellLinkers(c engine.Container) {
+	s.mu.RLock()
+	var all []engine.ContainerID
+	for _, ref := range []string{c.Name, string(c.ID), c.ID.Short()} {
+		for id := range s.linkers[ref] {
+			all = append(all, id)
+		}
+	}
+	s.mu.RUnlock()
+	for _, id := range all {
+		// Its turn may be held by who waits for this container's.
+		s.goes(func(ctx context.Context) { s.renewNames(ctx, id) })
+	}
+}
+
+// renewNames writes a running container's files anew.
+func (s *Service) renewNames(ctx context.Context, id engine.ContainerID) {
+	u, unlock, err := s.operate(ctx, string(id))
+	if err != nil {
+		return // it has gone, or the daemon goes
+	}
+	defer unlock()
+	if c, r := u.current(); r != nil && !joinsNetwork(c) {
+		s.logged(ctx, "write names", u, s.writeNames(ctx, c))
+	}
+}

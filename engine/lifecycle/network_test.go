@@ -1,0 +1,148 @@
+package lifecycle_test
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/xcengine/xc/engine"
+)
+
+// linkedWorld has a database that runs and has two ports in a row, another port, and a variable.
+func linkedWorld(t *testing.T) *world {
+	w := newWorld(t)
+	w.create("db", func(s *engine.Spec) {
+		s.Hostname = "dbhost"
+		s.Process.Env = []string{"MODE=fast", "PATH=/bin"}
+		s.ExposedPorts = []engine.Port{{Number: 53, Proto: engine.UDP}, {Number: 5433, Proto: engine.TCP}, {Number: 5432, Proto: engine.TCP}}
+	}, "sleep", "1000")
+	return w
+}
+
+func linkTo(links ...string) func(*engine.Spec) {
+	return func(s *engine.Spec) { s.Network.Links, s.Process.Env = links, []string{"STORE_NAME=own"} }
+}
+
+func (w *world) hosts(id engine.ContainerID) string {
+	w.t.Helper()
+	b, err := os.ReadFile(filepath.Join(w.dir, string(id), "hosts"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestLinks(t *testing.T) { synctest.Test(t, testLinks) }
+
+func testLinks(t *testing.T) {
+	w := linkedWorld(t)
+	w.create("web", linkTo("db:store"), "env")
+	err := w.daemon.Start(context.Background(), "web")
+	if err == nil || !strings.Contains(err.Error(), "Cannot link to a non running container: /db AS /web/store") {
+		t.Errorf("start beside a stopped one: %v", err)
+	}
+	w.start("db")
+	output := w.attach("web", nil)
+	w.start("web")
+	env := strings.Fields(output())
+	for _, want := range []string{
+		"STORE_PORT=tcp://172.17.0.2:5432", "STORE_PORT_5432_TCP=tcp://172.17.0.2:5432", "STORE_PORT_5432_TCP_ADDR=172.17.0.2", "STORE_PORT_5432_TCP_PORT=5432",
+		"STORE_PORT_5432_TCP_PROTO=tcp", "STORE_PORT_5433_TCP=tcp://172.17.0.2:5433", "STORE_PORT_5432_TCP_START=tcp://172.17.0.2:5432", "STORE_PORT_5432_TCP_PORT_START=5432",
+		"STORE_PORT_5432_TCP_END=tcp://172.17.0.2:5433", "STORE_PORT_5432_TCP_PORT_END=5433", "STORE_PORT_53_UDP=udp://172.17.0.2:53", "STORE_ENV_MODE=fast", "STORE_NAME=own",
+	} {
+		if !slices.Contains(env, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "STORE_ENV_PATH") }) {
+		t.Error("the other one's PATH")
+	}
+	for links, want := range map[string]string{
+		"nosuch:x": "could not get container for nosuch: No such container: nosuch",
+		"near:x":   "host type networking can't be used with links",
+	} {
+		if links == "near:x" {
+			w.create("near", func(s *engine.Spec) { s.Network.Mode = "host" }, "sleep", "1")
+		}
+		spec := engine.Spec{ImageRef: "box", Process: engine.ProcessSpec{Cmd: []string{"env"}}}
+		linkTo(links)(&spec)
+		if _, err := w.daemon.Create(context.Background(), engine.CreateRequest{Name: "other", Spec: spec}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", links, err)
+		}
+		spec.Network.Mode = "users" // there the resolver answers links, when they are asked for
+		if _, err := w.daemon.Create(context.Background(), engine.CreateRequest{Name: "other", Spec: spec}); err != nil {
+			t.Errorf("%s in a user's network: %v", links, err)
+		}
+		if err := w.daemon.Remove(context.Background(), "other", engine.RemoveOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLinksFollow: who links to a container learns its address when it starts again, also after a restart of the daemon.
+func TestLinksFollow(t *testing.T) { synctest.Test(t, testLinksFollow) }
+
+func testLinksFollow(t *testing.T) {
+	w := linkedWorld(t)
+	w.start("db")
+	id := w.create("web", linkTo("db:store"), "sleep", "1000")
+	w.start("web")
+	if got := w.hosts(id); !strings.Contains(got, "172.17.0.2\tstore dbhost db\n") {
+		t.Errorf("hosts\n%s", got)
+	}
+	for i, addr := range []string{"172.17.0.7", "172.17.0.8"} {
+		if i == 1 {
+			w.boot()
+		}
+		w.nets.addr = netip.MustParsePrefix(addr + "/16")
+		if err := w.daemon.Restart(context.Background(), "db", engine.StopOptions{Timeout: new(int)}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := w.hosts(id); !strings.Contains(got, addr+"\tstore dbhost db\n") {
+			t.Errorf("hosts\n%s", got)
+		}
+	}
+}
+
+// TestPortsAreLedAnew: a change of networks tells the shim where the published ports lead, also when the daemon is killed
+// meanwhile.
+func TestPortsAreLedAnew(t *testing.T) {
+	for _, step := range []string{"", "connect.intent", "connect.attached"} {
+		t.Run(step, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { testPortsAreLedAnew(t, step) }) })
+	}
+}
+
+func testPortsAreLedAnew(t *testing.T, killedAt string) {
+	w := newWorld(t)
+	id := w.create("web", nil, "sleep", "1000")
+	w.start("web")
+	w.nets.proxies = []engine.Proxy{{Proto: engine.TCP, Listen: netip.MustParseAddrPort("0.0.0.0:80"), Target: netip.MustParseAddrPort("10.0.0.9:80")}}
+	w.fail = func(step string) {
+		if step == killedAt {
+			runtime.Goexit()
+		}
+	}
+	go func() {
+		if err := w.daemon.Connect(context.Background(), "more", "web", engine.EndpointSpec{}); err != nil {
+			t.Error(err)
+		}
+	}()
+	synctest.Wait()
+	if killedAt != "" {
+		w.boot()
+		synctest.Wait()
+	}
+	if c := w.wantState("web", engine.StateRunning); len(c.Endpoints) != 2 || c.Endpoints["more"].ID == "" {
+		t.Errorf("endpoints %+v", c.Endpoints)
+	}
+	if got := w.host.Forwarded(filepath.Join(w.dir, string(id))); len(got) != 1 || got[0].Target.String() != "10.0.0.9:80" {
+		t.Errorf("forwarded: %+v", got)
+	}
+}
