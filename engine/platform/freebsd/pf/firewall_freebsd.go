@@ -110,9 +110,15 @@ func (f *Firewall) render(rules engine.FirewallRules, host Host) ([]load, error)
 	if err != nil {
 		return nil, err
 	}
+	filter, err := RenderFilter(rules, host)
+	if err != nil {
+		return nil, err
+	}
+	// The doors are closed before what is behind them is told to anybody.
 	var loads []load
 	for _, a := range []struct{ name, text string }{
-		{child(AnchorRdr, f.cfg.Owner), rdr}, {child(AnchorNat, f.cfg.Owner), nat}, {AnchorRdr, entrance(AnchorRdr)}, {AnchorNat, entrance(AnchorNat)},
+		{child(AnchorFilter, f.cfg.Owner), filter}, {child(AnchorRdr, f.cfg.Owner), rdr}, {child(AnchorNat, f.cfg.Owner), nat},
+		{AnchorFilter, entrance(AnchorFilter)}, {AnchorRdr, entrance(AnchorRdr)}, {AnchorNat, entrance(AnchorNat)},
 	} {
 		loads = append(loads, load{a.name, []string{"-q", "-a", a.name, "-f", "-"}, a.text})
 	}
@@ -198,13 +204,14 @@ func (f *Firewall) Warnings(ctx context.Context) []string {
 	if !Enabled(res.Stdout) {
 		return append(all, ErrDisabled.Error())
 	}
-	if res, err = f.cfg.Run.Run(ctx, runner.Cmd{Argv: []string{"/sbin/pfctl", "-s", "nat"}}); err != nil {
-		return append(all, err.Error())
+	var main [2]string
+	for i, what := range []string{"nat", "rules"} {
+		if res, err = f.cfg.Run.Run(ctx, runner.Cmd{Argv: []string{"/sbin/pfctl", "-s", what}}); err != nil {
+			return append(all, err.Error())
+		}
+		main[i] = res.Stdout
 	}
-	for _, line := range Missing(res.Stdout) {
-		all = append(all, fmt.Sprintf("/etc/pf.conf lacks the line %s (translation rules come before filter rules; then: service pf reload)", line))
-	}
-	return all
+	return append(all, Missing(main[0], main[1])...)
 }
 
 // Cleanup implements networks.Firewall. The ways from the anchors to the daemons' stay: they may be other daemons' too.
@@ -215,7 +222,7 @@ func (f *Firewall) Cleanup(ctx context.Context) error {
 		return nil
 	}
 	var errs []error
-	for _, anchor := range []string{AnchorRdr, AnchorNat} {
+	for _, anchor := range []string{AnchorRdr, AnchorNat, AnchorFilter} {
 		errs = append(errs, f.pfctl(ctx, "", "-q", "-a", child(anchor, f.cfg.Owner), "-f", "-"))
 	}
 	for name := range f.applied {

@@ -30,8 +30,7 @@ func child(anchor string, owner engine.Owner) string { return anchor + "/" + str
 
 // entrance is what the anchor itself holds: the way to the daemons'.
 func entrance(anchor string) string {
-	kind, _, _ := strings.Cut(strings.TrimPrefix(anchor, "xc-"), "/")
-	return kind + "-anchor \"*\"\n"
+	return map[string]string{AnchorRdr: "rdr-", AnchorNat: "nat-"}[anchor] + "anchor \"*\"\n"
 }
 
 // ended lists where published udp ports led that are published no more, or lead elsewhere: a client that goes on sending from

@@ -12,10 +12,11 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
-// The anchors that the administrator refers to.
+// The anchors that the administrator refers to. The last two may be left out by who translates and filters himself.
 const (
-	AnchorRdr = "xc-rdr"
-	AnchorNat = "xc-nat"
+	AnchorRdr    = "xc-rdr"
+	AnchorNat    = "xc-nat"
+	AnchorFilter = "xc"
 )
 
 // tablePrefix begins the tables' names; pf allows 31 bytes (net/pfvar.h: PF_TABLE_NAME_SIZE).
@@ -177,7 +178,7 @@ func RenderNat(rules engine.FirewallRules, host Host) (string, error) {
 				switch {
 				case snat.IsValid():
 					to = snat.String()
-				case subnet.Addr().Is4() && !ext.IPv4, subnet.Addr().Is6() && !ext.IPv6:
+				case !has(ext, subnet):
 					continue // it has no address to lend
 				}
 				fmt.Fprintf(&b, "nat on %s %s from %s to ! %s -> %s\n", ext.Name, family, subnet, subnet, to)
@@ -239,22 +240,31 @@ func TableCommand(network string, addrs []netip.Addr) (args []string, stdin stri
 	return []string{"-q", "-t", name, "-T", "replace", "-f", "-"}, b.String(), nil
 }
 
-// Missing reads the main ruleset ("pfctl -s nat") and names the anchors that it does not refer to.
-func Missing(mainNat string) []string {
+// Missing reads the main ruleset ("pfctl -s nat", "pfctl -s rules") and says which anchors it does not refer to, and what that
+// means.
+func Missing(mainNat, mainRules string) []string {
 	var missing []string
-	for _, a := range []struct{ kind, name string }{{"nat-anchor", AnchorNat}, {"rdr-anchor", AnchorRdr}} {
-		found := false
-		for line := range strings.Lines(mainNat) {
-			f := strings.Fields(line)
-			if len(f) >= 2 && f[0] == a.kind && strings.Trim(f[1], `"`) == a.name {
-				found = true
-			}
-		}
-		if !found {
-			missing = append(missing, fmt.Sprintf("%s %q", a.kind, a.name))
+	for _, a := range []struct{ ruleset, kind, name, where, without string }{
+		{mainNat, "nat-anchor", AnchorNat, "before any pass or block rule", "containers have no outbound translation but your own"},
+		{mainNat, "rdr-anchor", AnchorRdr, "before any pass or block rule", "published ports are served by the proxy alone"},
+		{mainRules, "anchor", AnchorFilter, "before your own pass and block rules", "networks are not kept apart from each other, and internal ones are only not translated"},
+	} {
+		if !refers(a.ruleset, a.kind, a.name) {
+			missing = append(missing, fmt.Sprintf("%s: /etc/pf.conf lacks the line %s %q (%s; then: service pf reload)", a.without, a.kind, a.name, a.where))
 		}
 	}
 	return missing
+}
+
+// refers reports whether a ruleset has a way to an anchor, also one for some packets only or by a wildcard.
+func refers(ruleset, kind, name string) bool {
+	for line := range strings.Lines(ruleset) {
+		f := strings.Fields(line)
+		if len(f) >= 2 && f[0] == kind && slices.Contains([]string{name, "*"}, strings.Trim(f[1], `"`)) {
+			return true
+		}
+	}
+	return false
 }
 
 // ErrDisabled says that pf is loaded and off, or not loaded.

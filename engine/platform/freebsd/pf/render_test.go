@@ -42,6 +42,8 @@ func state() engine.FirewallRules {
 			{Network: "n1", Name: "bridge", Managed: true, Bridge: "xc0", Subnets: []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("fd00:17::/64")}, Masquerade4: true, Masquerade6: true},
 			{Network: "n2", Name: "inside", Managed: true, Internal: true, Bridge: "xc1", Subnets: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/24")}, Masquerade4: true},
 			{Network: "n3", Name: "fixed", Managed: true, Bridge: "xc2", Subnets: []netip.Prefix{netip.MustParsePrefix("10.8.0.0/24")}, Masquerade4: true, SNAT4: netip.MustParseAddr("192.0.2.9")},
+			{Network: "n5", Name: "routed", Managed: true, Bridge: "xc3", Subnets: []netip.Prefix{netip.MustParsePrefix("10.7.0.0/24")}, Mode4: engine.GatewayRouted},
+			{Network: "n6", Name: "open", Managed: true, Bridge: "xc4", Subnets: []netip.Prefix{netip.MustParsePrefix("10.6.0.0/24")}, Mode4: engine.GatewayNATUnprotected, Masquerade4: true},
 			{Network: "n4", Name: "example", Bridge: "em1", Subnets: []netip.Prefix{netip.MustParsePrefix("192.168.17.0/24")}},
 		},
 		Ports: []engine.FirewallPort{
@@ -71,6 +73,11 @@ func TestRender(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, name+".nat.golden", nat)
+		filter, err := RenderFilter(state(), host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name+".filter.golden", filter)
 	}
 }
 
@@ -82,8 +89,14 @@ func TestNothingBecomesSyntax(t *testing.T) {
 	if s, err := RenderNat(state(), Host{External: []External{{evil, true, true}}}); err == nil {
 		t.Errorf("nat: %s", s)
 	}
+	if s, err := RenderFilter(state(), Host{External: []External{{evil, true, true}}}); err == nil {
+		t.Errorf("filter: %s", s)
+	}
 	bad := state()
 	bad.Networks[0].Bridge = "xc0 xc1"
+	if s, err := RenderFilter(bad, Host{}); err == nil {
+		t.Errorf("bridge: %s", s)
+	}
 	if s, err := RenderNat(bad, Host{External: []External{{"igb0", true, true}}}); err == nil {
 		t.Errorf("bridge: %s", s)
 	}
@@ -119,10 +132,22 @@ func TestWhatPfctlSays(t *testing.T) {
 			t.Errorf("%q was taken for enabled", info)
 		}
 	}
-	if got := Missing("nat on igb0 from <xc:network:example> to any -> (igb0)\nrdr-anchor \"xc-rdr\" all\n"); len(got) != 1 || got[0] != `nat-anchor "xc-nat"` {
-		t.Errorf("missing: %q", got)
-	}
-	if got := Missing("nat-anchor \"xc-nat\" all\nrdr-anchor \"xc-rdr\" all\n"); len(got) != 0 {
-		t.Errorf("missing: %q", got)
+	for _, c := range []struct {
+		nat, rules string
+		want       []string
+	}{
+		{"nat on igb0 from <xc:network:example> to any -> (igb0)\nrdr-anchor \"xc-rdr\" all\n", "pass all\nanchor \"xcx\" all\n", []string{`nat-anchor "xc-nat"`, `anchor "xc"`}},
+		{"nat-anchor \"xc-nat\" all\nrdr-anchor \"xc-rdr\" all\n", "anchor \"xc\" all\n", nil},
+		{"nat-anchor \"xc-nat\" all\n", "anchor \"*\" all\n", []string{`rdr-anchor "xc-rdr"`}},
+	} {
+		got := Missing(c.nat, c.rules)
+		for i, line := range got {
+			if len(got) != len(c.want) || !strings.Contains(line, "lacks the line "+c.want[i]+" ") {
+				t.Errorf("missing: %q, want %q", got, c.want)
+			}
+		}
+		if len(got) != len(c.want) {
+			t.Errorf("missing: %q, want %q", got, c.want)
+		}
 	}
 }
