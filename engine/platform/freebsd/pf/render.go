@@ -79,28 +79,38 @@ func RenderRdr(rules engine.FirewallRules, host Host) (string, error) {
 		if !p.Host.IsUnspecified() {
 			to = p.Host.String()
 		}
-		on, err := places(host)
+		on, err := places(host, rules.Networks)
 		if err != nil {
 			return "", err
 		}
 		for _, where := range on {
-			fmt.Fprintf(&b, "rdr pass %s%s proto %s from any to %s port %d -> %s port %d\n", where, family, p.Proto, to, p.HostPort, p.Target.Addr(), p.Target.Port())
+			fmt.Fprintf(&b, "rdr %s%s proto %s from any to %s port %d -> %s port %d\n", where, family, p.Proto, to, p.HostPort, p.Target.Addr(), p.Target.Port())
 		}
 	}
 	return b.String(), nil
 }
 
-// places says where published ports are redirected.
-func places(host Host) ([]string, error) {
-	if !host.OnlyExternal {
-		return []string{notLoopback}, nil
-	}
+// places says where published ports are redirected. What internal networks send is redirected without being passed, so that
+// AnchorFilter sees where it wants to go; left alone, it would get there by the proxy.
+func places(host Host, networks []engine.FirewallNetwork) ([]string, error) {
 	var on []string
+	for _, n := range networks {
+		if !n.Internal || !n.Managed {
+			continue
+		}
+		if err := checkInterface(n.Bridge); err != nil {
+			return nil, err
+		}
+		on = append(on, "on "+n.Bridge+" ")
+	}
+	if !host.OnlyExternal {
+		return append(on, "pass "+notLoopback), nil
+	}
 	for _, i := range host.External {
 		if err := checkInterface(i.Name); err != nil {
 			return nil, err
 		}
-		on = append(on, "on "+i.Name+" ")
+		on = append(on, "pass on "+i.Name+" ")
 	}
 	return on, nil
 }
