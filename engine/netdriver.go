@@ -41,6 +41,11 @@ type Plug struct {
 	Network   NetworkID
 	Bridge    string // Segment.Bridge
 	Alias     string // Segment.Alias
+	// Device is an interface of the administrator's that itself moves into a private stack, in place of one that is joined
+	// to a bridge; Network and Bridge are empty then. A shared stack has Addrs on it, as on any Alias.
+	Device string
+	// Lent is the sandbox that Device is in. Only drivers fill it.
+	Lent Sandbox
 	// Interface is the name inside a private stack ("eth0"). The driver answers the name that it really gave.
 	Interface string
 	// Host is the host's end, or the interface that carries Addrs for a shared stack. Only drivers fill it.
@@ -57,7 +62,8 @@ type Plug struct {
 	Sysctls []string // "key=value"
 }
 
-// PlugInventory is what a driver finds in the kernel that carries this daemon's mark.
+// PlugInventory is what a driver finds in the kernel that carries this daemon's mark. A Device in a private stack carries none:
+// it would be the administrator's no more.
 type PlugInventory struct {
 	Segments []Segment // Network (12 digits at least) and Bridge are set
 	Plugs    []Plug    // Host and, as far as the kernel keeps them, Container, Network and Addrs are set

@@ -176,6 +176,8 @@ type Attachment struct {
 	// DNS are the servers that the user named for this container: where the engine's own resolver asks for what it does
 	// not know. Empty: the host's.
 	DNS []netip.Addr
+	// Labels are the container's, of which some speak of its network (LabelIP and others).
+	Labels map[string]string
 }
 
 // Attached is what Attach made.

@@ -60,6 +60,9 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 	if c.Endpoints, err = s.planEndpoints(ctx, c.Spec.Network.Mode, req.Endpoints); err != nil {
 		return none, img, nil, err
 	}
+	if err := s.Networks.CheckLabels(c.Spec.Network.Mode, c.Endpoints, c.Spec.Labels); err != nil {
+		return none, img, nil, err
+	}
 	logFile, err := s.LogReader.Check(c.Spec.Log, c)
 	if err != nil {
 		return none, img, nil, err
@@ -187,6 +190,7 @@ func (s *Service) add(c engine.Container) *unit {
 	defer s.mu.Unlock()
 	s.units[c.ID], s.names[c.Name] = u, c.ID
 	s.noteLinks(c)
+	s.noteGroups(c)
 	return u
 }
 

@@ -106,6 +106,10 @@ type Images interface {
 type Networks interface {
 	// Check resolves network names to their canonical ones and reports what is wrong with a wish before anything is made.
 	Check(ctx context.Context, mode engine.NetworkMode, endpoints map[string]engine.EndpointSpec) (map[string]engine.Endpoint, error)
+	// CheckLabels reports what is wrong with what a container's labels ask of its networks, as Check answered them.
+	CheckLabels(mode engine.NetworkMode, endpoints map[string]engine.Endpoint, labels map[string]string) error
+	// Environment is what a container's programs are told of its network, "K=V", given what it has.
+	Environment(a engine.Attachment) []string
 	// Attach converges a container's network to what is asked, before its process starts or while it runs.
 	Attach(ctx context.Context, a engine.Attachment) (engine.Attached, error)
 	// Detach unmakes everything that Attach made for the container: links, addresses, rules, ports.

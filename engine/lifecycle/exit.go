@@ -75,6 +75,7 @@ func (s *Service) ended(ctx context.Context, u *unit, r *run, exit engine.ExitSt
 		}
 	}
 	s.noteExit(ctx, u, r, exit, info)
+	s.tellGroups(u.snapshot())
 	close(r.done)
 	s.afterExit(ctx, u)
 }

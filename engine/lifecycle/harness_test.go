@@ -202,6 +202,17 @@ func (n *fakeNetworks) Check(_ context.Context, mode engine.NetworkMode, eps map
 	return out, nil
 }
 
+func (n *fakeNetworks) CheckLabels(engine.NetworkMode, map[string]engine.Endpoint, map[string]string) error {
+	return n.fail
+}
+
+func (n *fakeNetworks) Environment(a engine.Attachment) []string {
+	if a.Labels[engine.LabelMainAddress] == "" {
+		return nil
+	}
+	return []string{"XC_MAIN_IP=" + a.Endpoints["bridge"].IPv4.Addr().String()}
+}
+
 func (n *fakeNetworks) Attach(_ context.Context, a engine.Attachment) (engine.Attached, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

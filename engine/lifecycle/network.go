@@ -17,7 +17,7 @@ import (
 func attachment(c engine.Container, box engine.Sandbox) engine.Attachment {
 	return engine.Attachment{
 		Container: c.ID, Name: c.Name, Hostname: c.Spec.Hostname, Sandbox: box, Mode: c.Spec.Network.Mode, Endpoints: c.Endpoints,
-		DNS: c.Spec.Network.DNS, Bindings: c.Spec.Network.Bindings, PublishAll: c.Spec.Network.PublishAll, Exposed: c.Spec.ExposedPorts,
+		DNS: c.Spec.Network.DNS, Labels: c.Spec.Labels, Bindings: c.Spec.Network.Bindings, PublishAll: c.Spec.Network.PublishAll, Exposed: c.Spec.ExposedPorts,
 	}
 }
 
@@ -65,7 +65,9 @@ func (s *Service) attachNetwork(ctx context.Context, u *unit, r *run) error {
 	}); err != nil {
 		return err
 	}
-	return s.writeNames(ctx, u.snapshot())
+	c = u.snapshot()
+	s.tellGroups(c)
+	return s.writeNames(ctx, c)
 }
 
 // forward tells the shim of a running container where its published ports lead now.
@@ -123,6 +125,7 @@ func (s *Service) renderHosts(c engine.Container, res engine.Resolver) ([]byte, 
 		return nil, err
 	}
 	b.Write(links)
+	b.Write(s.groupHosts(c))
 	own := c.Spec.Hostname
 	if c.Spec.Domainname != "" {
 		own = own + "." + c.Spec.Domainname + " " + own

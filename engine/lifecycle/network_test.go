@@ -146,3 +146,40 @@ func testPortsAreLedAnew(t *testing.T, killedAt string) {
 		t.Errorf("forwarded: %+v", got)
 	}
 }
+
+// TestNetGroup: members know each other by their hosts files, and learn who comes and goes. An image cannot join.
+func TestNetGroup(t *testing.T) { synctest.Test(t, testNetGroup) }
+
+func testNetGroup(t *testing.T) {
+	w := newWorld(t)
+	member := func(s *engine.Spec) { s.Labels = map[string]string{engine.LabelNetGroup: "bridge"} }
+	a, b, c := w.create("ma", member, "sleep", "1000"), w.create("mb", member, "sleep", "1000"), w.create("mc", nil, "sleep", "1000")
+	for i, name := range []string{"ma", "mb", "mc"} {
+		w.nets.addr = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 2)}), 24)
+		w.start(name)
+	}
+	check := func(when string, id engine.ContainerID, want ...string) {
+		t.Helper()
+		synctest.Wait()
+		var got []string
+		for line := range strings.Lines(w.hosts(id)) {
+			if ip, name, _ := strings.Cut(strings.TrimSpace(line), "\t"); strings.HasPrefix(ip, "10.") && len(name) == 2 {
+				got = append(got, ip+" "+name)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+	}
+	check("a", a, "10.0.0.2 ma", "10.0.0.3 mb")
+	check("b", b, "10.0.0.2 ma", "10.0.0.3 mb")
+	check("who is no member", c)
+	if err := w.daemon.Stop(context.Background(), "mb", engine.StopOptions{Timeout: new(int)}); err != nil {
+		t.Fatal(err)
+	}
+	check("after b left", a, "10.0.0.2 ma")
+	w.boot()
+	w.nets.addr = netip.MustParsePrefix("10.0.0.9/24")
+	w.start("mb")
+	check("after b came again", a, "10.0.0.2 ma", "10.0.0.9 mb")
+}

@@ -38,7 +38,7 @@ func (s *Service) Recover(ctx context.Context) error {
 	if err := s.sweep(ctx, adopted); err != nil {
 		s.Log.ErrorContext(ctx, "sweep leftovers", "error", err)
 	}
-	if err := s.recoverNetworks(ctx, adopted); err != nil {
+	if err := s.recoverNetworks(ctx, units, adopted); err != nil {
 		return err
 	}
 	var running []engine.ContainerID
@@ -115,9 +115,11 @@ func (s *Service) openRun(ctx context.Context, c engine.Container) (*run, error)
 		// A peer that is gone matters only to a new start.
 		s.Log.WarnContext(ctx, "rebuild sandbox", "container", c.ID, "error", err)
 	}
-	if env, err := s.linkEnv(c); err == nil { // else its execs do without
-		r.spec.Spec.Process.Env = append(env, r.spec.Spec.Process.Env...)
+	links, err := s.linkEnv(c)
+	if err != nil {
+		s.Log.WarnContext(ctx, "execs are not told of links", "container", c.ID, "error", err)
 	}
+	r.spec.Spec.Process.Env = s.environment(c, r.box, links)
 	return r, nil
 }
 
@@ -169,14 +171,23 @@ func (s *Service) sweep(ctx context.Context, adopted map[*unit]*run) error {
 	return errors.Join(errs...)
 }
 
-// recoverNetworks tells the networks what the containers that kept running hold.
-func (s *Service) recoverNetworks(ctx context.Context, adopted map[*unit]*run) error {
+// recoverNetworks tells the networks what the containers that kept running hold, and those that ended unseen, as long as their
+// sandboxes are there: interfaces of the administrator's may be in them, and would go with them.
+func (s *Service) recoverNetworks(ctx context.Context, units []*unit, adopted map[*unit]*run) error {
 	var running []engine.Attachment
 	held := map[engine.ContainerID]engine.Attached{}
-	for u, r := range adopted {
+	for _, u := range units {
 		c := u.snapshot()
-		if joinsNetwork(c) {
+		if joinsNetwork(c) || !c.Status.State.Alive() {
 			continue
+		}
+		r := adopted[u]
+		if r == nil {
+			box, err := s.Runtime.FindSandbox(ctx, c.ID, s.dir(c.ID))
+			if err != nil {
+				continue
+			}
+			r = &run{box: box}
 		}
 		// What it was about to be connected to when the daemon ended it does not hold.
 		endpoints := maps.Clone(c.Endpoints)

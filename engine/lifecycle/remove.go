@@ -104,6 +104,7 @@ func (s *Service) drop(u *unit) {
 	s.mu.Lock()
 	delete(s.units, c.ID)
 	s.forgetLinks(c)
+	s.forgetGroups(c)
 	if s.names[c.Name] == c.ID {
 		delete(s.names, c.Name)
 	}

@@ -48,6 +48,8 @@ type Service struct {
 	making map[engine.ContainerID]engine.Container
 	// linkers are who links to a container, by what they call it.
 	linkers map[string]map[engine.ContainerID]bool
+	// groups are who is in a network's group.
+	groups map[string]map[engine.ContainerID]bool
 }
 
 // New makes a Service without containers; Recover brings them.
@@ -63,6 +65,7 @@ func New(cfg Config) *Service {
 		Config: cfg, life: life, stop: stop,
 		units: map[engine.ContainerID]*unit{}, names: map[string]engine.ContainerID{}, execs: map[engine.ExecID]*unit{},
 		making: map[engine.ContainerID]engine.Container{}, linkers: map[string]map[engine.ContainerID]bool{},
+		groups: map[string]map[engine.ContainerID]bool{},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/xcengine/xc/engine"
@@ -114,7 +115,8 @@ func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Sta
 	if err != nil {
 		return 0, a, err
 	}
-	r.spec.Spec.Process.Env = append(env, r.spec.Spec.Process.Env...) // its own win
+	c.Endpoints = a.Endpoints
+	r.spec.Spec.Process.Env = s.environment(c, r.box, env)
 	s.Failpoint("start.network")
 	undone.Push("shim", func(ctx context.Context) error { return s.undoShim(ctx, c.ID, r) })
 	if err := s.startShim(ctx, u, c, r, a.Proxies); err != nil {
@@ -132,6 +134,12 @@ func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Sta
 	}
 	s.Failpoint("start.run")
 	return pid, a, nil
+}
+
+// environment is what a container's programs have beyond what the platform gives them: the network's words and those of
+// links, then its own, which win.
+func (s *Service) environment(c engine.Container, box engine.Sandbox, links []string) []string {
+	return slices.Concat(s.Networks.Environment(attachment(c, box)), links, c.Spec.Process.Env)
 }
 
 // sandboxSpec renders what the platform needs to know of a container.
@@ -251,6 +259,7 @@ func (s *Service) noteStart(ctx context.Context, u *unit, r *run, pid int, a eng
 	c := u.snapshot()
 	s.publish(c, "start", nil)
 	s.tellLinkers(c)
+	s.tellGroups(c)
 	s.watch(u, r)
 }
 

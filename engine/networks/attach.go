@@ -59,6 +59,9 @@ func (t *attaching) address(context.Context) error {
 	t.undo.Push("addresses", func(context.Context) error { t.restore(); return nil })
 	t.endpoints = make(map[string]engine.Endpoint, len(t.want.Endpoints))
 	t.came, t.replaced = make(map[string]engine.Endpoint), make(map[string]engine.Endpoint)
+	if err := t.lend(t.want); err != nil {
+		return err
+	}
 	both := maps.Clone(t.before)
 	for _, name := range networkOrder(t.want.Mode, t.want.Endpoints) {
 		wish := t.want.Endpoints[name]
@@ -173,7 +176,7 @@ func (n *network) router(p *pool) netip.Addr {
 		return netip.Addr{}
 	case p.Aux[aux].IsValid():
 		return p.Aux[aux]
-	case n.Driver == driverXC:
+	case n.Driver == driverXC && own.IsValid():
 		return own
 	}
 	return p.Gateway

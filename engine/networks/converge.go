@@ -15,7 +15,7 @@ import (
 // publish binds the ports that are wanted and not held yet.
 func (t *attaching) publish(ctx context.Context) error {
 	t.mu.Lock()
-	four, six := t.exits(t.box, t.endpoints)
+	four, six := t.exits(t.want, t.box.published, t.endpoints)
 	t.mu.Unlock()
 	wished := wishes(bindings(t.want), four, six)
 	keep, need := compare(t.box.published, wished)

@@ -1,6 +1,7 @@
 package networks
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -32,13 +33,15 @@ type exit struct {
 	routed  bool
 }
 
-// exits finds where a container's ports are published: at its gateway endpoints. Ports that are published stay where they
-// are as long as that endpoint does. The caller holds the lock.
-func (s *Service) exits(b *box, endpoints map[string]engine.Endpoint) (four, six exit) {
+// exits finds where a container's ports are published: where a label says, else at its gateway endpoints, else in the first
+// network of an administrator's, which needs no router to be reached. Ports that are published stay where they are as long
+// as that endpoint does. The caller holds the lock.
+func (s *Service) exits(a engine.Attachment, published []publication, endpoints map[string]engine.Endpoint) (four, six exit) {
+	x, _ := readLabels(a.Labels)
 	find := func(v6 bool) exit {
-		name := s.publishedAt(b, endpoints, v6)
-		if name == "" {
-			name = s.gateway(endpoints, v6)
+		name, chosen := x.mainEndpoint(endpoints, v6)
+		if !chosen {
+			name = cmp.Or(s.publishedAt(published, endpoints, v6), s.gateway(endpoints, v6), s.administrators(a.Mode, endpoints, v6))
 		}
 		if name == "" {
 			return exit{}
@@ -53,8 +56,20 @@ func (s *Service) exits(b *box, endpoints map[string]engine.Endpoint) (four, six
 	return find(false), find(true)
 }
 
-func (s *Service) publishedAt(b *box, endpoints map[string]engine.Endpoint, six bool) string {
-	for _, p := range b.published {
+// administrators is the first endpoint in a network of the driver xc.
+func (s *Service) administrators(mode engine.NetworkMode, endpoints map[string]engine.Endpoint, six bool) string {
+	for _, name := range networkOrder(mode, endpoints) {
+		e := endpoints[name]
+		n := s.nets[e.Network]
+		if n.Driver == driverXC && !n.Internal && (six && e.IPv6.IsValid() || !six && e.IPv4.IsValid()) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (s *Service) publishedAt(published []publication, endpoints map[string]engine.Endpoint, six bool) string {
+	for _, p := range published {
 		for name, e := range endpoints {
 			if p.network == e.Network && p.target.Addr().Is6() == six && slices.Contains(endpointAddrs(e), p.target.Addr()) {
 				return name

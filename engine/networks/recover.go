@@ -103,7 +103,8 @@ func (s *Service) adopt(ctx context.Context, a engine.Attachment, held engine.At
 			left = append(left, p)
 		}
 	}
-	four, six := s.exits(b, b.endpoints)
+	b.plugs = append(b.plugs, lent(a)...)
+	four, six := s.exits(a, nil, b.endpoints)
 	for _, p := range held.Ports {
 		if e := exitFor(p.HostIP, four, six); e.network != nil {
 			b.published = append(b.published, place(p, four, six))
@@ -118,6 +119,19 @@ func (s *Service) adopt(ctx context.Context, a engine.Attachment, held engine.At
 	return left
 }
 
+// lent are the interfaces of the administrator's that a container which runs has in its private stack.
+func lent(a engine.Attachment) []engine.Plug {
+	if !private(a.Sandbox) {
+		return nil
+	}
+	x, _ := readLabels(a.Labels)
+	all := x.plugs(a)
+	for i := range all {
+		all[i].Lent = a.Sandbox
+	}
+	return all
+}
+
 // heldPorts leaves out what was only let through.
 func heldPorts(all []engine.PublishedPort) []engine.PublishedPort {
 	return slices.DeleteFunc(slices.Clone(all), func(p engine.PublishedPort) bool { return p.HostPort == 0 })
@@ -125,6 +139,13 @@ func heldPorts(all []engine.PublishedPort) []engine.PublishedPort {
 
 // recognise completes a plug that the kernel has with what the box knows of it, if it is one of the box's.
 func (b *box) recognise(p engine.Plug) (engine.Plug, bool) {
+	x, _ := readLabels(b.attachment.Labels)
+	for _, d := range x.plugs(b.attachment) {
+		if p.Network == "" && p.Alias == d.Device && p.Container.Short() == b.id.Short() {
+			p.Container, p.Device = b.id, d.Device
+			return p, true
+		}
+	}
 	for _, e := range b.endpoints {
 		marked := p.Container != "" && p.Container.Short() == b.id.Short() && p.Network.Short() == e.Network.Short()
 		addressed := p.Container == "" && slices.ContainsFunc(p.Addrs, func(a netip.Prefix) bool {

@@ -178,6 +178,9 @@ func newNetwork(r engine.Network, last map[netip.Prefix]netip.Addr) (*network, e
 			if err != nil {
 				return nil, err
 			}
+			for _, router := range []netip.Addr{opts.router4, opts.router6} {
+				_ = addrs.Take(router) // it may be of the other family, outside, or the gateway
+			}
 			n.pools = append(n.pools, &pool{Pool: p, addrs: addrs})
 		}
 	}

@@ -47,14 +47,14 @@ func TestFirstStart(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	s := newSite(t)
-	a := s.make(engine.NetworkRequest{Name: "a"})
+	a := s.make(engine.NetworkRequest{Name: "one"})
 	tricky := s.make(engine.NetworkRequest{Name: string(a.ID[:6])}) // a name that is also a prefix of an id
-	for ref, want := range map[string]engine.NetworkID{"a": a.ID, string(a.ID): a.ID, string(a.ID[:9]): a.ID, string(a.ID[:6]): tricky.ID} {
+	for ref, want := range map[string]engine.NetworkID{"one": a.ID, string(a.ID): a.ID, string(a.ID[:9]): a.ID, string(a.ID[:6]): tricky.ID} {
 		if d, err := s.Inspect(t.Context(), ref); err != nil || d.ID != want {
 			t.Errorf("%s: %v, %v", ref, d.ID, err)
 		}
 	}
-	for _, ref := range []string{"", "nosuch", "A"} {
+	for _, ref := range []string{"", "nosuch", "ONE"} {
 		if _, err := s.Inspect(t.Context(), ref); engine.KindOf(err) != engine.NotFound {
 			t.Errorf("%q: %v", ref, err)
 		}

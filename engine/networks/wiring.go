@@ -38,6 +38,11 @@ func (s *Service) wiring(a engine.Attachment, endpoints map[string]engine.Endpoi
 	w := engine.Wiring{Container: a.Container, Sandbox: a.Sandbox}
 	four, six := s.gateway(endpoints, false), s.gateway(endpoints, true)
 	names := interfaceNames(there, endpoints)
+	x, _ := readLabels(a.Labels) // they were checked
+	devices := x.plugs(a)
+	for _, d := range devices {
+		names.taken[d.Interface] = true
+	}
 	for _, name := range networkOrder(a.Mode, endpoints) {
 		e := endpoints[name]
 		n := s.nets[e.Network]
@@ -55,6 +60,7 @@ func (s *Service) wiring(a engine.Attachment, endpoints map[string]engine.Endpoi
 		p.Interface = names.next(n, e)
 		w.Plugs = append(w.Plugs, p)
 	}
+	w.Plugs = append(w.Plugs, devices...)
 	return w
 }
 

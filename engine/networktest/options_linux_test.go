@@ -269,3 +269,69 @@ func TestAdministratorsBridge(t *testing.T) {
 		t.Errorf("the administrator's bridge is gone: %v", err)
 	}
 }
+
+// TestAdministratorsInterface is an interface that moves into a container, and back: at its end, after a failure, and when the
+// container ended while no daemon watched.
+func TestAdministratorsInterface(t *testing.T) {
+	s := newStack(t, ours)
+	run(t, "ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1")
+	peer := s.machine.Sandbox(t)
+	t.Cleanup(func() { run(t, "ip", "link", "delete", "lan0") }) // before the peer, with which it would go in its own time
+	run(t, "ip", "link", "set", "lan1", "netns", peer.NetNS)
+	inPeer := func(args ...string) {
+		run(t, "nsenter", append([]string{"--net=" + peer.NetNS, "--", "ip"}, args...)...)
+	}
+	inPeer("address", "add", "192.168.8.1/24", "dev", "lan1")
+	inPeer("link", "set", "lan1", "up")
+	s.serve(peer, "tcp", ":80", "peer")
+	home := func(when string) {
+		t.Helper()
+		if got := s.machine.Interfaces(t); !slices.Contains(got, "lan0") {
+			t.Errorf("%s: %v", when, got)
+		}
+	}
+	wish := func(name string) *instance {
+		return s.wish(name, on("bridge"), func(a *engine.Attachment) { a.Labels = map[string]string{"xc.ip": "lan0|192.168.8.7/24,fd08::7/64"} })
+	}
+	c := wish("c")
+	if err := s.attach(c); err != nil {
+		t.Fatal(err)
+	}
+	seen := s.interfaces(c.Sandbox)
+	if i := seen["lan0"]; !i.Up || !slices.Contains(i.Addrs, netip.MustParsePrefix("192.168.8.7/24")) || !slices.Contains(i.Addrs, netip.MustParsePrefix("fd08::7/64")) {
+		t.Errorf("inside: %+v", i)
+	}
+	s.reaches("by the interface", c.Sandbox, "tcp", "192.168.8.1:80", "peer", "192.168.8.7")
+	if err := s.attach(c); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	fails(t, s.attach(wish("d")), engine.Conflict, engine.ReasonNone)
+	s.detach(c)
+	home("detached")
+	if err := s.attach(c); err != nil {
+		t.Fatal(err)
+	}
+	s.close() // and the container ends, its sandbox still there
+	s.start([]*instance{c})
+	s.detach(c)
+	home("detached by the next daemon")
+	broken := s.wish("e", on("bridge"), func(a *engine.Attachment) { a.Labels = map[string]string{"xc.ip": "lan0", "xc.ip.2": "nosuch0"} })
+	fails(t, s.attach(broken), engine.NotFound, engine.ReasonNone)
+	home("after a failure")
+	for _, name := range []string{"lo", s.segmentOf("bridge")} {
+		broken.Labels = map[string]string{"xc.ip": name}
+		if err := s.attach(broken); err == nil {
+			t.Errorf("%s was lent", name)
+		}
+	}
+	home("after refusals")
+}
+
+func (s *stack) segmentOf(network string) string {
+	s.Helper()
+	d, err := s.Inspect(s.Context(), network)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return d.Bridge
+}

@@ -97,14 +97,21 @@ func (p *Plumber) Attach(_ context.Context, w engine.Wiring) ([]engine.Plug, err
 	}
 	defer p.mu.Unlock()
 	for _, plug := range w.Plugs {
+		if plug.Device != "" {
+			if !p.foreign[plug.Device] {
+				return nil, &engine.Error{Op: "attach", Kind: engine.NotFound, Resource: engine.ResourceContainer, ID: string(w.Container), Err: fmt.Errorf("interface %s: not found", plug.Device)}
+			}
+			continue
+		}
 		if s, ok := p.segments[plug.Network]; !ok || s.Bridge != plug.Bridge {
 			return nil, &engine.Error{Op: "attach", Kind: engine.NotFound, Resource: engine.ResourceContainer, ID: string(w.Container), Err: fmt.Errorf("bridge %s: not found", plug.Bridge)}
 		}
 	}
-	before := make(map[engine.NetworkID]engine.Plug)
+	before := make(map[string]engine.Plug)
+	place := func(plug engine.Plug) string { return string(plug.Network) + plug.Device }
 	for host, plug := range p.plugs {
 		if plug.Container == w.Container {
-			before[plug.Network] = plug
+			before[place(plug)] = plug
 			delete(p.plugs, host)
 		}
 	}
@@ -114,7 +121,10 @@ func (p *Plumber) Attach(_ context.Context, w engine.Wiring) ([]engine.Plug, err
 	made := make([]engine.Plug, 0, len(w.Plugs))
 	for _, plug := range w.Plugs {
 		plug.Container = w.Container
-		plug.Host = before[plug.Network].Host
+		plug.Host = before[place(plug)].Host
+		if plug.Device != "" {
+			plug.Lent = w.Sandbox
+		}
 		if plug.Host == "" {
 			p.made++
 			plug.Host = fmt.Sprint("pair", p.made)

@@ -48,6 +48,12 @@ func (p *Plumber) wire(ctx context.Context, w engine.Wiring, undone *undo.Stack)
 	plugs := slices.Clone(w.Plugs)
 	for i := range plugs {
 		plugs[i].Container = w.Container
+		if plugs[i].Device != "" {
+			if err := p.lend(&plugs[i], w.Sandbox, undone); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if plugs[i].MAC == "" {
 			plugs[i].MAC = ownMAC(w.Container, plugs[i].Network)
 		}
@@ -61,6 +67,12 @@ func (p *Plumber) wire(ctx context.Context, w engine.Wiring, undone *undo.Stack)
 	}
 	defer inside.close()
 	for i := range plugs {
+		if plugs[i].Device != "" {
+			if err := dressDevice(inside, &plugs[i]); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err := p.dress(inside, &plugs[i]); err != nil {
 			return nil, err
 		}
@@ -237,6 +249,10 @@ func defaults(inside stack, plugs []engine.Plug) error {
 func (p *Plumber) Detach(ctx context.Context, plugs []engine.Plug) error {
 	var errs []error
 	for _, plug := range plugs {
+		if plug.Device != "" && plug.Lent.VNET {
+			errs = append(errs, p.takeBack(plug))
+			continue
+		}
 		if plug.Host == "" {
 			continue
 		}

@@ -44,6 +44,7 @@ var (
 	siocSIFLLAddr   = ioc(iocIn, 60, ifreqSize)
 	siocSInfoFlags6 = ioc(iocIn|iocOut, 87, ndireqSize)
 	siocSIFVNET     = ioc(iocIn|iocOut, 90, ifreqSize)
+	siocSIFRVNET    = ioc(iocIn|iocOut, 91, ifreqSize)
 	siocGInfo6      = ioc(iocIn|iocOut, 108, ndireqSize)
 	siocIFDestroy   = ioc(iocIn, 121, ifreqSize)
 	siocSDrvSpec    = ioc(iocIn, 123, driverSize)

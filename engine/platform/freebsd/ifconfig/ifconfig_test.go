@@ -61,7 +61,7 @@ func TestNumbers(t *testing.T) {
 	for name, tc := range map[string]struct{ got, want uint }{
 		"SIOCAIFADDR": {siocAIFAddr, 0x8044692b}, "SIOCAIFADDR_IN6": {siocAIFAddr6, 0x8088691b}, "SIOCDIFADDR": {siocDIFAddr, 0x80206919},
 		"SIOCDIFADDR_IN6": {siocDIFAddr6, 0x81206919}, "SIOCIFCREATE2": {siocIFCreate2, 0xc020697c}, "SIOCIFDESTROY": {siocIFDestroy, 0x80206979},
-		"SIOCSIFNAME": {siocSIFName, 0x80206928}, "SIOCSIFVNET": {siocSIFVNET, 0xc020695a}, "SIOCSDRVSPEC": {siocSDrvSpec, 0x8028697b},
+		"SIOCSIFNAME": {siocSIFName, 0x80206928}, "SIOCSIFVNET": {siocSIFVNET, 0xc020695a}, "SIOCSIFRVNET": {siocSIFRVNET, 0xc020695b}, "SIOCSDRVSPEC": {siocSDrvSpec, 0x8028697b},
 		"SIOCGDRVSPEC": {siocGDrvSpec, 0xc028697b}, "SIOCAIFGROUP": {siocAIFGroup, 0x80286987}, "SIOCGIFGMEMB": {siocGIFGMemb, 0xc028698a},
 	} {
 		if tc.got != tc.want {

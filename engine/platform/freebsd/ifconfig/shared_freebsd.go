@@ -29,6 +29,17 @@ type place struct {
 	Network   engine.NetworkID
 	Interface string
 	Addrs     []netip.Addr
+	// Bits are the lengths of the addresses' prefixes, on an interface that has no other address of the same network; all
+	// others stand beside one, and are host addresses.
+	Bits map[netip.Addr]int `json:",omitempty"`
+}
+
+// prefix is an address as the interface is given it.
+func (p place) prefix(a netip.Addr) netip.Prefix {
+	if bits, known := p.Bits[a]; known {
+		return netip.PrefixFrom(a, bits)
+	}
+	return netip.PrefixFrom(a, a.BitLen())
 }
 
 func (p *Plumber) notesDir() string { return filepath.Join(p.cfg.StateDir, "aliases") }
@@ -159,6 +170,12 @@ func (p *Plumber) place(plug *engine.Plug, id engine.ContainerID) (place, error)
 	at := place{Network: plug.Network, Interface: plug.Host}
 	for _, a := range plug.Addrs {
 		at.Addrs = append(at.Addrs, a.Addr())
+		if plug.Device != "" {
+			if at.Bits == nil {
+				at.Bits = map[netip.Addr]int{}
+			}
+			at.Bits[a.Addr()] = a.Bits()
+		}
 	}
 	return at, nil
 }
@@ -182,7 +199,7 @@ func (p *Plumber) converge(old, wanted note) error {
 			if slices.Contains(have[at.Interface], a) {
 				continue
 			}
-			if err := p.host.addAddr(at.Interface, netip.PrefixFrom(a, a.BitLen())); err != nil {
+			if err := p.host.addAddr(at.Interface, at.prefix(a)); err != nil {
 				return err
 			}
 		}

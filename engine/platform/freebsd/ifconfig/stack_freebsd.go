@@ -203,6 +203,11 @@ func (s stack) toJail(name string, jid int) error {
 	return ioctl(s.inet, fmt.Sprint("move to jail ", jid), siocSIFVNET, withInt(name, int32(jid)))
 }
 
+// fromJail brings an interface back from a jail's stack.
+func (s stack) fromJail(name string, jid int) error {
+	return ioctl(s.inet, fmt.Sprint("bring back from jail ", jid), siocSIFRVNET, withInt(name, int32(jid)))
+}
+
 // addAddr adds an address; one that is there is no error.
 func (s stack) addAddr(name string, p netip.Prefix) error {
 	if p.Addr().Is6() {

@@ -65,6 +65,9 @@ func (p *Plumber) converge(in *inside, w engine.Wiring, undone *undo.Stack) ([]e
 	made := make([]engine.Plug, 0, len(w.Plugs))
 	for _, plug := range w.Plugs {
 		plug.Container = w.Container
+		if plug.Device != "" {
+			continue
+		}
 		got, err := p.plug(in, plug, undone)
 		if err != nil {
 			return nil, fmt.Errorf("network %s: %w", plug.Network.Short(), err)
@@ -73,6 +76,17 @@ func (p *Plumber) converge(in *inside, w engine.Wiring, undone *undo.Stack) ([]e
 	}
 	if err := in.route(made); err != nil {
 		return nil, err
+	}
+	for _, plug := range w.Plugs {
+		if plug.Device == "" {
+			continue
+		}
+		plug.Container, plug.Lent = w.Container, w.Sandbox
+		got, err := p.device(in, plug, undone)
+		if err != nil {
+			return nil, fmt.Errorf("interface %s: %w", plug.Device, err)
+		}
+		made = append(made, got)
 	}
 	return made, nil
 }
@@ -191,6 +205,10 @@ func (p *Plumber) correctPort(peer netlink.Link, want engine.Plug) error {
 func (p *Plumber) Detach(_ context.Context, plugs []engine.Plug) error {
 	var errs []error
 	for _, plug := range plugs {
+		if plug.Device != "" {
+			errs = append(errs, p.takeBack(plug))
+			continue
+		}
 		if plug.Host == "" {
 			continue
 		}

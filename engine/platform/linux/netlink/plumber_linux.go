@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -17,6 +18,7 @@ import (
 type Plumber struct {
 	owner engine.Owner
 	log   *slog.Logger
+	home  *os.File // the host's network namespace
 	host  *netlink.Handle
 	send  *requester // for what netlink.Handle has no one request
 	dead  *burial
@@ -25,16 +27,22 @@ type Plumber struct {
 
 // New returns the plumber of an owner. It changes nothing. Close ends it.
 func New(owner engine.Owner, log *slog.Logger) (*Plumber, error) {
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, err
+	}
 	host, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
+		home.Close()
 		return nil, fmt.Errorf("reach the kernel's network (netlink): %w", err)
 	}
 	send, err := newRequester()
 	if err != nil {
+		home.Close()
 		host.Close()
 		return nil, fmt.Errorf("reach the kernel's network (netlink): %w", err)
 	}
-	return &Plumber{owner: owner, log: log, host: host, send: send, dead: newBurial(send, deadGroup(owner), log)}, nil
+	return &Plumber{owner: owner, log: log, home: home, host: host, send: send, dead: newBurial(send, deadGroup(owner), log)}, nil
 }
 
 // Close deletes what waits for it and gives up the plumber's socket. What was made stays.
@@ -42,6 +50,7 @@ func (p *Plumber) Close() {
 	p.dead.flush()
 	p.send.close()
 	p.host.Close()
+	p.home.Close()
 }
 
 // Inventory lists the bridges and pairs that carry the owner's mark or name.
