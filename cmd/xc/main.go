@@ -57,7 +57,7 @@ func command() *cobra.Command {
 	}
 	cmd.SetVersionTemplate("xc {{.Version}} (" + commit + ")\n")
 	cmd.PersistentFlags().StringVarP(&socket, "socket-path", "s", defaultSocket, "socket of the daemon")
-	cmd.AddCommand(versionCommand(&socket), infoCommand(&socket))
+	cmd.AddCommand(versionCommand(&socket), infoCommand(&socket), networkCommand(&socket))
 	return cmd
 }
 

@@ -50,7 +50,8 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 	}
 	native := nativeapi.New(nativeapi.Config{
 		Backend: d, PeerUID: peercred.UID, Log: log,
-		Version: nativeapi.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
+		Networks: d.Networks,
+		Version:  nativeapi.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
 	})
 	serving, stop := errgroup.WithContext(ctx)
 	for _, l := range listeners[:len(listeners)-1] {

@@ -12,11 +12,23 @@ import (
 	"github.com/xcengine/xc/engine/nativeapi/client"
 )
 
-type backend struct{ err error }
+type backend struct {
+	err  error
+	made *engine.NetworkRequest
+}
 
 func (b backend) Info(context.Context) (engine.Info, error) {
 	return engine.Info{Version: "1", Running: 2, Driver: "overlay"}, b.err
 }
+
+func (b backend) Create(_ context.Context, req engine.NetworkRequest) (engine.NetworkID, string, error) {
+	if b.made != nil {
+		*b.made = req
+	}
+	return "0123", "", b.err
+}
+
+func (b backend) Reload(context.Context) error { return b.err }
 
 func serve(t *testing.T, b backend, uid int) *client.Client {
 	t.Helper()
@@ -25,7 +37,7 @@ func serve(t *testing.T, b backend, uid int) *client.Client {
 		t.Fatal(err)
 	}
 	s := nativeapi.New(nativeapi.Config{
-		Backend: b, Version: nativeapi.Version{Version: "1", API: "v1"}, Log: slog.New(slog.DiscardHandler),
+		Backend: b, Networks: b, Version: nativeapi.Version{Version: "1", API: "v1"}, Log: slog.New(slog.DiscardHandler),
 		PeerUID: func(net.Conn) (int, error) { return uid, nil },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -68,5 +80,33 @@ func TestOthersThanRootAreRefused(t *testing.T) {
 func TestNoDaemon(t *testing.T) {
 	if _, err := client.New(filepath.Join(t.TempDir(), "none")).Info(t.Context()); err == nil {
 		t.Error("nobody answered, and there is no error")
+	}
+}
+
+func TestNetworks(t *testing.T) {
+	var made engine.NetworkRequest
+	c := serve(t, backend{made: &made}, 0)
+	got, err := c.CreateNetwork(t.Context(), nativeapi.NetworkCreate{
+		Name: "example", Bridge: "xc0", Alias: "xc0", DefaultRouters: []string{"192.168.17.254", "fd17::fe"}, Subnets: []string{"192.168.17.0/24", "fd17::/64"},
+	})
+	if err != nil || got.ID != "0123" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if made.Driver != "xc" || made.Name != "example" || len(made.Pools) != 2 || !*made.EnableIPv4 || !*made.EnableIPv6 ||
+		made.Options["bridge"] != "xc0" || made.Options["alias"] != "xc0" || made.Options["default_router"] != "192.168.17.254,fd17::fe" {
+		t.Errorf("asked for %+v", made)
+	}
+	if _, err := c.CreateNetwork(t.Context(), nativeapi.NetworkCreate{Name: "n", Subnets: []string{"10.0.0.0"}}); engine.KindOf(err) != engine.Invalid {
+		t.Errorf("bad subnet: %v", err)
+	}
+	if err := c.ReloadNetworks(t.Context()); err != nil {
+		t.Error(err)
+	}
+	broken := serve(t, backend{err: &engine.Error{Kind: engine.Unavailable}}, 0)
+	if err := broken.ReloadNetworks(t.Context()); engine.KindOf(err) != engine.Unavailable {
+		t.Errorf("a failing reload: %v", err)
+	}
+	if err := serve(t, backend{}, 1001).ReloadNetworks(t.Context()); engine.KindOf(err) != engine.Forbidden {
+		t.Errorf("for a user: %v", err)
 	}
 }

@@ -19,10 +19,11 @@ type Backend interface {
 
 // Config is what a Server is made of. All members are needed.
 type Config struct {
-	Backend Backend
-	Version Version
-	PeerUID func(net.Conn) (int, error)
-	Log     *slog.Logger
+	Backend  Backend
+	Networks Networks
+	Version  Version
+	PeerUID  func(net.Conn) (int, error)
+	Log      *slog.Logger
 }
 
 // Server serves the native API.
@@ -53,6 +54,8 @@ func (s *Server) routes() []route {
 	return []route{
 		{"GET /v1/version", func(context.Context, *http.Request) (any, error) { return s.cfg.Version, nil }},
 		{"GET /v1/info", s.info},
+		{"POST /v1/networks", s.createNetwork},
+		{"POST /v1/networks/reload", s.reloadNetworks},
 	}
 }
 

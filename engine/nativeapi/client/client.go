@@ -2,6 +2,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,8 +38,24 @@ func (c *Client) Info(ctx context.Context) (nativeapi.Info, error) {
 
 // get fetches and decodes an answer; one that is an error comes back as an engine.Error of its kind.
 func get[T any](ctx context.Context, c *Client, path string) (T, error) {
+	return ask[T](ctx, c, http.MethodGet, path, nil)
+}
+
+// post sends a body, nil for none.
+func post[T any](ctx context.Context, c *Client, path string, body any) (T, error) {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return *new(T), err
+		}
+	}
+	return ask[T](ctx, c, http.MethodPost, path, text)
+}
+
+func ask[T any](ctx context.Context, c *Client, method, path string, body []byte) (T, error) {
 	var answer T
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://xc"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://xc"+path, bytes.NewReader(body))
 	if err != nil {
 		return answer, err
 	}
