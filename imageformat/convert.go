@@ -3,7 +3,6 @@ package imageformat
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -154,10 +153,10 @@ func (j JailConfig) RunConfig() RunConfig {
 	var r RunConfig
 	env := j.defaults()
 	if _, e, ok := j.Default(); ok {
-		env = e.environment(env)
-		lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-		r.Entrypoint = append([]string{e.Exec}, expandAll(e.Args, lookup)...)
-		r.Cmd = expandAll(e.DefaultArgs, lookup)
+		p := newProcess(e, env)
+		env = p.env
+		r.Entrypoint = append([]string{e.Exec}, p.words(e.Args)...)
+		r.Cmd = p.words(e.DefaultArgs)
 		r.WorkingDir = e.WorkDir
 		r.User = e.user()
 	}
@@ -165,16 +164,13 @@ func (j JailConfig) RunConfig() RunConfig {
 		r.Env = append(r.Env, name+"="+env[name])
 	}
 	for _, m := range j.Mounts {
-		if m.Destination != "" && !slices.Contains(r.Volumes, m.Destination) {
+		if m.Destination != "" {
 			r.Volumes = append(r.Volumes, m.Destination)
 		}
 	}
 	slices.Sort(r.Volumes)
-	for spec := range j.Ports {
-		r.ExposedPorts = append(r.ExposedPorts, ports(spec)...)
-	}
-	slices.Sort(r.ExposedPorts)
-	r.ExposedPorts = slices.Compact(r.ExposedPorts)
+	r.Volumes = slices.Compact(r.Volumes)
+	r.ExposedPorts = singlePorts(slices.Collect(maps.Keys(j.Ports)))
 	r.Labels = maps.Clone(j.Labels)
 	return r
 }
@@ -189,37 +185,6 @@ func (j JailConfig) defaults() map[string]string {
 	return env
 }
 
-// environment resolves the entry point's variables upon base, in the order of their dependencies. What depends on itself
-// or on something that is not set is left out.
-func (e Exec) environment(base map[string]string) map[string]string {
-	env := map[string]string{}
-	if !e.ClearEnv {
-		maps.Copy(env, base)
-	}
-	pending := maps.Clone(e.Environ)
-	for progress := true; progress; {
-		progress = false
-		for _, name := range slices.Sorted(maps.Keys(pending)) {
-			v, err := Expand(pending[name], func(other string) (string, bool) {
-				if _, waits := pending[other]; waits && other != name {
-					return "", false
-				}
-				v, ok := env[other]
-				if !ok {
-					v, ok = base[other]
-				}
-				return v, ok
-			})
-			if err == nil {
-				env[name] = v
-				delete(pending, name)
-				progress = true
-			}
-		}
-	}
-	return env
-}
-
 func (e Exec) user() string {
 	switch {
 	case e.Group == "":
@@ -228,37 +193,4 @@ func (e Exec) user() string {
 		return "0:" + e.Group
 	}
 	return e.User + ":" + e.Group
-}
-
-func expandAll(list []string, lookup func(string) (string, bool)) []string {
-	var out []string
-	for _, s := range list {
-		if v, err := Expand(s, lookup); err == nil {
-			s = v
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-// ports expands "8000-8010/udp" to single ports in Docker's words; what is no port gives nothing.
-func ports(spec string) []string {
-	span, proto, ok := strings.Cut(spec, "/")
-	if !ok {
-		proto = "tcp"
-	}
-	low, high, ok := strings.Cut(span, "-")
-	if !ok {
-		high = low
-	}
-	from, err1 := strconv.ParseUint(low, 10, 16)
-	to, err2 := strconv.ParseUint(high, 10, 16)
-	if err1 != nil || err2 != nil || from == 0 {
-		return nil
-	}
-	var all []string
-	for p := from; p <= to; p++ {
-		all = append(all, strconv.FormatUint(p, 10)+"/"+proto)
-	}
-	return all
 }

@@ -5,8 +5,8 @@
 //	                  └──▶ layers: compressed tar, named by digest; uncompressed, named by diff id; a chain of them, by chain id
 //
 // The root package reads and writes the small documents. imageformat/layer applies and makes layer tars,
-// imageformat/archive reads and writes whole images in one tar (docker-archive and OCI layout), imageformat/validate says
-// what is wrong with an image before anything is made of it, and imageformat/imagetest makes images for tests.
+// imageformat/archive reads and writes whole images in one tar (docker-archive and OCI layout), and
+// imageformat/imagetest makes images for tests.
 //
 // # What is decided
 //
