@@ -2,10 +2,8 @@ package images
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -219,70 +217,6 @@ func TestOracleChanges(t *testing.T) {
 		} else {
 			t.Logf("%s: dockerd %q, xc %q", bad, strings.TrimSpace(string(out)), fmt.Sprint(ourErr))
 		}
-	}
-}
-
-// debianRegistry runs Debian's docker-registry, found on the PATH or by XC_REGISTRY, on a port of its own.
-func debianRegistry(t *testing.T) string {
-	t.Helper()
-	program := os.Getenv("XC_REGISTRY")
-	if program == "" {
-		program = "docker-registry"
-	}
-	path, err := exec.LookPath(program)
-	if err != nil {
-		t.Skip("no docker-registry on this machine: install Debian's package, or name the program in XC_REGISTRY")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := l.Addr().String()
-	l.Close()
-	dir := t.TempDir()
-	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n", dir, host)
-	file := filepath.Join(dir, "config.yml")
-	writeFile(t, file, config)
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, path, "serve", file)
-	if err := cmd.Start(); err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cancel(); cmd.Wait() })
-	until(t, func() bool {
-		c, err := net.Dial("tcp", host)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-	return host
-}
-
-func TestDebianRegistry(t *testing.T) {
-	host := debianRegistry(t)
-	w := newWorld(t)
-	img := big(t, 3<<20)
-	w.load(img.Archive(host + "/team/x:1"))
-	w.push(host + "/team/x:1")
-	w.tag(host+"/team/x:1", host+"/other/y:1")
-	if got := strings.Join(w.push(host+"/other/y:1"), "\n"); !strings.Contains(got, "Mounted from team/x") {
-		t.Errorf("not mounted: %s", got)
-	}
-	v := newWorld(t)
-	v.pull(host + "/other/y:1")
-	if i := v.inspect(host + "/other/y:1"); i.ID != engine.ImageID(img.ID()) || i.Digest != img.Digest().String() {
-		t.Errorf("%s %s", i.ID, i.Digest)
-	}
-	if err := v.svc.Pull(t.Context(), pullRequest(host+"/team/x:none"), nil); !engine.HasReason(err, engine.ReasonManifestUnknown) {
-		t.Errorf("unknown tag: %v", err)
-	}
-	if err := v.svc.Pull(t.Context(), pullRequest(host+"/none:1"), nil); engine.KindOf(err) != engine.NotFound {
-		t.Errorf("unknown repository: %v", err)
-	}
-	if err := v.svc.Pull(t.Context(), engine.PullRequest{Ref: host + "/team/x", All: true}, nil); err != nil {
-		t.Errorf("all tags: %v", err)
 	}
 }
 
