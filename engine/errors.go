@@ -104,6 +104,9 @@ const (
 	ReasonNoSource         Reason = "no-source"         // the source of a bind mount does not exist; Args: path
 	ReasonLogUnreadable    Reason = "log-unreadable"    // the log driver keeps nothing to read
 	ReasonPullDenied       Reason = "pull-denied"       // Args: repository
+	ReasonUnreachable      Reason = "unreachable"       // a registry that cannot be had now, or does not do what it should
+	ReasonNoCredentials    Reason = "no-credentials"    // a registry asks for a password and there is none; Args: request
+	ReasonLoginRefused     Reason = "login-refused"     // Args: address, status
 	ReasonManifestUnknown  Reason = "manifest-unknown"  // Args: repository, tag or digest
 	ReasonNoPlatform       Reason = "no-platform"       // no manifest or image for the platform; Args: platform, the one that is there (may be missing)
 	ReasonNameUnknown      Reason = "name-unknown"      // the registry has no such repository; Args: repository

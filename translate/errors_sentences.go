@@ -168,6 +168,23 @@ var rows = []row{
 		return fmt.Sprintf("pull access denied for %s, repository does not exist or may require 'docker login': "+
 			"denied: requested access to the resource is denied", arg(e, 0))
 	}},
+	// What is wrong with a registry is an internal error to Docker's clients.
+	{engine.Internal, engine.ResourceRegistry, engine.ReasonUnreachable, "", func(e *engine.Error) string {
+		if e.Err == nil {
+			return fmt.Sprintf("registry %s cannot be reached", e.ID)
+		}
+		return e.Err.Error()
+	}},
+	{engine.Internal, engine.ResourceRegistry, engine.ReasonNoCredentials, "", func(e *engine.Error) string {
+		if len(e.Args) == 0 {
+			return "no basic auth credentials"
+		}
+		return arg(e, 0) + ": no basic auth credentials"
+	}},
+	{engine.Internal, engine.ResourceRegistry, engine.ReasonLoginRefused, "", func(e *engine.Error) string {
+		return fmt.Sprintf("login attempt to %s failed with status: %s", arg(e, 0), arg(e, 1))
+	}},
+	{engine.NotFound, "", engine.ReasonManifestUnknown, "inspect", plain("manifest unknown: manifest unknown")},
 	// Args: repository, tag or digest.
 	{engine.NotFound, "", engine.ReasonManifestUnknown, "", func(e *engine.Error) string {
 		sep := ":"

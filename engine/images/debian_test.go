@@ -151,7 +151,7 @@ func debianRoundTrip(t *testing.T, host string, auth engine.Credentials) {
 	if auth.Username == "" {
 		return
 	}
-	if err := v.svc.Pull(t.Context(), pullRequest(host+"/team/x:1"), nil); !engine.HasReason(err, engine.ReasonPullDenied) {
+	if err := v.svc.Pull(t.Context(), pullRequest(host+"/team/x:1"), nil); !engine.HasReason(err, engine.ReasonNoCredentials) {
 		t.Errorf("without a password: %v", err)
 	}
 	if err := v.svc.Push(t.Context(), engine.PushRequest{Ref: host + "/other/y:1"}, nil); engine.KindOf(err) != engine.Unauthorized {

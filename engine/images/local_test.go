@@ -115,7 +115,7 @@ func TestSaveGivesBackWhatCame(t *testing.T) {
 		t.Error("a second save differs")
 	}
 	for _, ref := range []string{"none", "x:none"} {
-		if err := w.svc.CanSave(t.Context(), []string{"x:1", ref}, nil); engine.KindOf(err) != engine.NotFound {
+		if err := w.svc.CanSave(t.Context(), []string{"x:1", ref}, nil); engine.KindOf(err) != engine.NotFound || err.(*engine.Error).ID != ref {
 			t.Errorf("%s: %v", ref, err)
 		}
 	}

@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -58,7 +59,7 @@ func (s *Service) selectImages(refs []string, platform *engine.Platform) ([]sele
 		}
 		e, err := s.find("save", ref, platform)
 		if err != nil {
-			return nil, err
+			return nil, asGiven(err, ref)
 		}
 		t, err := parseTarget("save", ref)
 		if err != nil {
@@ -70,6 +71,17 @@ func (s *Service) selectImages(refs []string, platform *engine.Platform) ([]sele
 		x.add(e, t.name)
 	}
 	return x.all, nil
+}
+
+// asGiven tells that an image is not there by the words that it was asked for with: a name without a tag meant all tags.
+func asGiven(err error, ref string) error {
+	var e *engine.Error
+	if errors.As(err, &e) && e.Kind == engine.NotFound && e.Reason == engine.ReasonNone {
+		named := *e
+		named.ID = ref
+		return &named
+	}
+	return err
 }
 
 // tagsIn returns the tags of a repository that mean an image here, sorted.

@@ -22,6 +22,7 @@ type statusError struct {
 	refusal      *transport.Error
 	retryAfter   time.Duration
 	insufficient bool // the token was good and its rights were not
+	basic        bool // it asks for a name and a password, with every request
 }
 
 // Error returns the protocol's words.
@@ -55,6 +56,7 @@ func check(resp *http.Response, want ...int) error {
 	return &statusError{
 		refusal: refusal, retryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 		insufficient: strings.Contains(resp.Header.Get("WWW-Authenticate"), `error="insufficient_scope"`),
+		basic:        strings.HasPrefix(strings.ToLower(resp.Header.Get("WWW-Authenticate")), "basic "),
 	}
 }
 
@@ -95,24 +97,58 @@ func (c *Client) explain(err error, named reference.Named, rights string) error 
 	switch {
 	case isCanceled(err):
 		e.Kind, e.Err = engine.Canceled, err
-	case denied && badLogin(err):
-		e.Kind = engine.Unauthorized
-	case denied && rights == rightPull:
-		e.Kind, e.Resource, e.Reason, e.Args = engine.NotFound, engine.ResourceImage, engine.ReasonPullDenied, []string{reference.FamiliarName(named)}
-		e.Err = errDenied
-	case denied && (isStatus(err, http.StatusForbidden) || hasCode(err, transport.DeniedErrorCode) || isInsufficient(err)):
-		e.Kind, e.Err = engine.Forbidden, errDenied
 	case denied:
-		e.Kind, e.Err = engine.Unauthorized, &worded{unauthorized(err), err}
+		refused(e, err, rights)
 	case hasCode(err, transport.NameUnknownErrorCode):
-		e.Kind, e.Resource, e.Reason, e.Args = engine.NotFound, engine.ResourceImage, engine.ReasonNameUnknown, []string{reference.FamiliarName(named)}
-		e.Err = &worded{fmt.Sprintf("repository %s not found: %v", reference.FamiliarName(named), e.Err), err}
+		e.Kind, e.Resource, e.Reason, e.Args = engine.NotFound, engine.ResourceImage, engine.ReasonNameUnknown, []string{e.ID}
+		e.Err = &worded{fmt.Sprintf("repository %s not found: %v", e.ID, e.Err), err}
 	case isStatus(err, http.StatusNotFound):
 		e.Kind = engine.NotFound
 	case isStatus(err, http.StatusBadRequest, http.StatusRequestEntityTooLarge):
 		e.Kind = engine.Invalid
+	default:
+		e.Reason = engine.ReasonUnreachable
 	}
 	return e
+}
+
+// refused tells what is missing when a registry does not let somebody in.
+func refused(e *engine.Error, err error, rights string) {
+	switch {
+	case isUnnamed(err):
+		e.Kind, e.Reason, e.Err = engine.Unauthorized, engine.ReasonNoCredentials, errUnnamed
+		if request := requestOf(err); rights == rightPull && request != "" {
+			e.Args = []string{request}
+		}
+	case badLogin(err):
+		e.Kind = engine.Unauthorized
+	case rights == rightPull:
+		e.Kind, e.Resource, e.Reason, e.Args = engine.NotFound, engine.ResourceImage, engine.ReasonPullDenied, []string{e.ID}
+		e.Err = errDenied
+	case isStatus(err, http.StatusForbidden) || hasCode(err, transport.DeniedErrorCode) || isInsufficient(err):
+		e.Kind, e.Err = engine.Forbidden, errDenied
+	default:
+		e.Kind, e.Err = engine.Unauthorized, &worded{unauthorized(err), err}
+	}
+}
+
+var errUnnamed = errors.New("no basic auth credentials")
+
+// isUnnamed reports whether a registry asks for a name and a password and got none.
+func isUnnamed(err error) bool {
+	var s *statusError
+	return errors.As(err, &s) && s.basic && s.refusal.StatusCode == http.StatusUnauthorized && s.refusal.Request != nil &&
+		s.refusal.Request.Header.Get("Authorization") == ""
+}
+
+// requestOf names the refused request as Go's HTTP client does: Head "https://host/v2/x/manifests/latest".
+func requestOf(err error) string {
+	var refusal *transport.Error
+	if !errors.As(err, &refusal) || refusal.Request == nil {
+		return ""
+	}
+	method := refusal.Request.Method
+	return fmt.Sprintf("%s %q", method[:1]+strings.ToLower(method[1:]), refusal.Request.URL.Redacted())
 }
 
 // errDenied is how every registry's refusal is told, whatever its own words: clients look for it.

@@ -51,10 +51,7 @@ func (c *Client) login(ctx context.Context, ep endpoint, cred engine.Credentials
 	first := &firstError{next: base}
 	challenge, err := transport.Ping(ctx, reg, first)
 	if err != nil {
-		if errors.Is(err, errPlainHTTP) && first.err != nil {
-			err = first.err
-		}
-		return "", err
+		return "", first.clearer(err)
 	}
 	var given *transport.Token
 	if strings.EqualFold(challenge.Scheme, "bearer") {
@@ -127,14 +124,17 @@ func loginError(err error, ep endpoint) error {
 	place := ep.base
 	place.Path += "/v2/"
 	e := &engine.Error{Op: "login", Kind: engine.Unavailable, Resource: engine.ResourceRegistry, ID: ep.key}
+	var refusal *transport.Error
 	switch {
 	case isCanceled(err):
 		e.Kind, e.Err = engine.Canceled, err
-	case isStatus(err, http.StatusUnauthorized, http.StatusForbidden):
-		e.Kind = engine.Unauthorized
-		e.Err = &worded{fmt.Sprintf("Get %q: %s", place.String(), unauthorized(err)), err}
-	default:
-		e.Err = words(err)
+	case !isStatus(err, http.StatusUnauthorized, http.StatusForbidden):
+		e.Reason, e.Err = engine.ReasonUnreachable, words(err)
+	case errors.As(err, &refusal) && refusal.Request != nil && strings.HasSuffix(refusal.Request.URL.Path, "/v2/"):
+		e.Kind, e.Reason, e.Err = engine.Unauthorized, engine.ReasonLoginRefused, words(err)
+		e.Args = []string{refusal.Request.URL.Redacted(), fmt.Sprintf("%d %s", refusal.StatusCode, http.StatusText(refusal.StatusCode))}
+	default: // it was the token server
+		e.Kind, e.Err = engine.Unauthorized, &worded{fmt.Sprintf("Get %q: %s", place.String(), unauthorized(err)), err}
 	}
 	return e
 }

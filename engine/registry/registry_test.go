@@ -244,7 +244,7 @@ func TestAuthentication(t *testing.T) {
 			if err != nil || (scheme == "bearer") != (token == "lasting") {
 				t.Errorf("login: token %q, %v", token, err)
 			}
-			if _, err := c.Login(t.Context(), bad); engine.KindOf(err) != engine.Unauthorized {
+			if _, err := c.Login(t.Context(), bad); engine.KindOf(err) != engine.Unauthorized || (scheme == "basic") != engine.HasReason(err, engine.ReasonLoginRefused) {
 				t.Errorf("wrong login: %v", err)
 			}
 			body := noise(t, 1000)
@@ -262,7 +262,8 @@ func TestAuthentication(t *testing.T) {
 				}
 			}
 			r.Auth = engine.Credentials{}
-			if _, err := c.Manifest(t.Context(), r, "v1"); !engine.HasReason(err, engine.ReasonPullDenied) {
+			denied := map[string]engine.Reason{"basic": engine.ReasonNoCredentials, "bearer": engine.ReasonPullDenied}[scheme]
+			if _, err := c.Manifest(t.Context(), r, "v1"); !engine.HasReason(err, denied) {
 				t.Errorf("anonymous pull: %v", err)
 			}
 			r.Auth = bad

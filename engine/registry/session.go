@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -140,18 +141,31 @@ func (c *Client) handshake(ctx context.Context, ep endpoint, auth engine.Credent
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if errors.Is(err, errPlainHTTP) && first.err != nil {
-		return nil, first.err
-	}
-	return nil, err
+	return nil, first.clearer(err)
 }
 
 // firstError remembers why the first request failed: where HTTPS and then plain HTTP were tried, that is what to tell.
 type firstError struct {
 	next http.RoundTripper
 
-	mu  sync.Mutex
-	err error
+	mu   sync.Mutex
+	err  error
+	last error
+}
+
+// clearer tells one failure where both ways were tried: the first where the second is not allowed, and where nobody answers
+// at all the second, as Docker does.
+func (f *firstError) clearer(both error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var first, last *net.OpError
+	switch {
+	case errors.Is(both, errPlainHTTP) && f.err != nil:
+		return f.err
+	case errors.As(f.err, &first) && first.Op == "dial" && errors.As(f.last, &last) && last.Op == "dial":
+		return f.last
+	}
+	return both
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -159,8 +173,9 @@ func (f *firstError) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := f.next.RoundTrip(req)
 	if err != nil && !errors.Is(err, errPlainHTTP) {
 		f.mu.Lock()
+		f.last = &url.Error{Op: "Get", URL: req.URL.Redacted(), Err: err}
 		if f.err == nil {
-			f.err = &url.Error{Op: "Get", URL: req.URL.Redacted(), Err: err}
+			f.err = f.last
 		}
 		f.mu.Unlock()
 	}
