@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/xcengine/xc/engine/nativeapi/client"
+	"github.com/xcengine/xc/engine/platform/doctor"
 )
 
 // version and commit are set by the build.
@@ -36,17 +38,39 @@ func main() {
 	os.Exit(code)
 }
 
-// run executes the command line and returns the exit code: 0, or 1 after an error.
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+// errReported is an error that was told already.
+var errReported = errors.New("see above")
+
+// run executes the command line and returns the exit code: 0, 2 for a wrong command line, 1 after any other error.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd := command()
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	if err := cmd.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(stderr, "xc:", err)
+	err := cmd.ExecuteContext(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errReported):
 		return 1
 	}
-	return 0
+	fmt.Fprintln(stderr, "xc:", err)
+	if errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}
+
+// noArgs refuses arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if err := cobra.NoArgs(cmd, args); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 func command() *cobra.Command {
@@ -57,7 +81,11 @@ func command() *cobra.Command {
 	}
 	cmd.SetVersionTemplate("xc {{.Version}} (" + commit + ")\n")
 	cmd.PersistentFlags().StringVarP(&socket, "socket-path", "s", defaultSocket, "socket of the daemon")
-	cmd.AddCommand(versionCommand(&socket), infoCommand(&socket), networkCommand(&socket))
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	host := doctor.Host(sockets{})
+	cmd.AddCommand(
+		versionCommand(&socket), infoCommand(&socket), networkCommand(&socket), doctorCommand(host), setupCommand(host, doctor.NewApplier()),
+	)
 	return cmd
 }
 
