@@ -18,6 +18,9 @@ var (
 )
 
 func main() {
+	// Whoever reads the log may go first, as daemon(8) does when it is told to end: a write to it then fails, and ends nothing.
+	// SIGPIPE is taken and not ignored, which programs that are started would inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -48,6 +48,7 @@ type Daemon struct {
 	owner    engine.Owner
 	log      *slog.Logger
 	closers  []closer
+	holding  bool // nothing is started by policy, and nothing collected
 }
 
 type closer struct {
@@ -129,7 +130,7 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 	d.Containers = lifecycle.New(lifecycle.Config{
 		Dir: d.dir("containers"), Runtime: d.backends.Runtime, Shims: d.backends.Shims, Roots: d.Layers.Roots(), Images: d.Images,
 		Networks: d.Networks, Volumes: d.Volumes, LogReader: logReader{}, Files: archive.Files{}, Store: store, Events: d.Events,
-		Log: d.log, Platform: d.backends.Native, DefaultInit: d.Config.Init,
+		Log: d.log, Platform: d.backends.Native, DefaultInit: d.Config.Init, Hold: d.holding,
 		DefaultLog: engine.LogSpec{Driver: d.Config.LogDriver, Options: d.Config.LogOpts},
 		Failpoint:  failpoint(os.Getenv("XC_FAILPOINT")),
 	})
@@ -140,6 +141,9 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 	d.onClose("containers", func(context.Context) error { d.Containers.Close(); return nil })
 	if err := d.Containers.Recover(ctx); err != nil {
 		return err
+	}
+	if d.holding {
+		return nil
 	}
 	if n, err := d.Images.Collect(ctx); err != nil {
 		d.log.WarnContext(ctx, "collect unused layers", "error", err)

@@ -106,7 +106,7 @@ func (s *Service) noteExit(ctx context.Context, u *unit, r *run, exit engine.Exi
 	before := u.snapshot()
 	ran := max(exit.At.Sub(before.Status.Started), 0)
 	next, retry := engine.StateExited, shouldRestart(before, exit)
-	if retry && s.life.Err() == nil {
+	if retry && s.life.Err() == nil && !s.Hold {
 		next = engine.StateRestarting
 	}
 	u.mu.Lock()

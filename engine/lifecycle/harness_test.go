@@ -29,6 +29,7 @@ type world struct {
 	events  *eventLog
 	daemon  *lifecycle.Service
 	fail    func(step string)
+	hold    bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -54,7 +55,7 @@ func (w *world) boot() {
 	w.daemon = lifecycle.New(lifecycle.Config{
 		Dir: w.dir, Runtime: w.host.Runtime(), Shims: shims{w.host.Shims()}, Roots: w.host.Roots(), Images: fakeImages{}, Networks: w.nets,
 		Volumes: w.volumes, LogReader: fakeLogs{}, Files: nil, Store: w.store, Events: w.events, Log: slog.New(slog.DiscardHandler),
-		Platform: engine.Platform{OS: "linux", Architecture: "amd64"},
+		Platform: engine.Platform{OS: "linux", Architecture: "amd64"}, Hold: w.hold,
 		Failpoint: func(step string) {
 			if w.fail != nil {
 				w.fail(step)

@@ -431,6 +431,55 @@ func TestContainersOutliveTheDaemon(t *testing.T) {
 	})
 }
 
+// A shutdown of the host ends containers in order and within its time; the next boot brings back those whose policy asks for it.
+func TestShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		policy := func(name engine.RestartMode) func(*engine.Spec) {
+			return func(s *engine.Spec) { s.Restart.Name = name }
+		}
+		w.create("plain", nil, "sleep", "1000")
+		w.create("always", policy(engine.RestartAlways), "sleep", "1000")
+		w.create("unless", policy(engine.RestartUnlessStopped), "sleep", "1000")
+		w.create("stopped", policy(engine.RestartUnlessStopped), "sleep", "1000")
+		w.create("stubborn", func(s *engine.Spec) { n := 1000; s.StopTimeout = &n }, "stubborn")
+		w.create("joined", func(s *engine.Spec) { s.Network.Mode = "container:plain" }, "sleep", "1000")
+		w.create("gone", func(s *engine.Spec) { s.AutoRemove = true }, "sleep", "1000")
+		for _, c := range []string{"plain", "always", "unless", "stopped", "stubborn", "joined", "gone"} {
+			w.start(c)
+		}
+		if err := w.daemon.Stop(t.Context(), "stopped", engine.StopOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		w.hold = true
+		w.boot()
+		began := time.Now()
+		if err := w.daemon.Shutdown(t.Context(), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != time.Minute {
+			t.Errorf("took %v, though a minute was all the patience", took)
+		}
+		for _, c := range []string{"plain", "always", "unless", "stopped", "stubborn", "joined"} {
+			w.wantState(c, engine.StateExited)
+		}
+		joined, plain := w.inspect("joined").Status.Finished, w.inspect("plain").Status.Finished
+		if joined.After(plain) {
+			t.Errorf("whose network was used ended at %v, its user at %v", plain, joined)
+		}
+		w.wantClean(6)
+		w.hold = false
+		w.boot()
+		synctest.Wait()
+		for c, state := range map[string]engine.State{
+			"plain": engine.StateExited, "always": engine.StateRunning, "unless": engine.StateRunning, "stopped": engine.StateExited,
+			"stubborn": engine.StateExited, "joined": engine.StateExited,
+		} {
+			w.wantState(c, state)
+		}
+	})
+}
+
 func TestFailingDriversLeaveNothing(t *testing.T) {
 	for _, call := range []string{"CreateRoot", "MountRoot", "CreateSandbox", "StartShim", "Launch", "Run"} {
 		t.Run(call, func(t *testing.T) {

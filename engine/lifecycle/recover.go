@@ -212,7 +212,9 @@ func (s *Service) settle(ctx context.Context, u *unit, r *run) {
 		s.abandonStart(ctx, u)
 		s.startAtBoot(u)
 	case c.Status.State == engine.StateRestarting:
-		s.scheduleRestart(u)
+		if !s.Hold {
+			s.scheduleRestart(u)
+		}
 	case c.Spec.AutoRemove && c.Status.State == engine.StateExited:
 		s.finishRemoval(ctx, u, true)
 	default:
@@ -265,7 +267,7 @@ func (s *Service) finishRemoval(ctx context.Context, u *unit, volumes bool) {
 
 // startAtBoot starts a container whose restart policy asks for it, after Recover has returned.
 func (s *Service) startAtBoot(u *unit) {
-	if !restartsAtBoot(u.snapshot()) {
+	if s.Hold || !restartsAtBoot(u.snapshot()) {
 		return
 	}
 	s.goes(func(ctx context.Context) {

@@ -11,7 +11,7 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
-// Config is what a Service is made of. Every member but Failpoint, DefaultInit and DefaultLog must be set.
+// Config is what a Service is made of. Every member but Failpoint, Hold, DefaultInit and DefaultLog must be set.
 type Config struct {
 	Dir       string // holds one directory per container; made if absent
 	Runtime   Runtime
@@ -29,6 +29,8 @@ type Config struct {
 	Platform    engine.Platform
 	DefaultInit bool
 	DefaultLog  engine.LogSpec
+	// Hold starts nothing by restart policy: the daemon has come to end what runs.
+	Hold bool
 	// Failpoint, when set, is called before each step of a long operation with the step's name. Tests kill there.
 	Failpoint func(step string)
 }
