@@ -6,6 +6,9 @@ COMMIT != git rev-parse --short HEAD 2>/dev/null || echo unknown
 LDFLAGS = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 GOFUMPT = mvdan.cc/gofumpt@v0.9.2
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.7.0
+# Not ./cmd/...: below it are tools for the making of packages.
+PROGRAMS = ./cmd/ocitar ./cmd/xc ./cmd/xc-shim ./cmd/xcd
+PORT = cmd/xcd/freebsd/port
 PLATFORMS = linux/amd64 linux/arm64 freebsd/amd64 freebsd/arm64
 
 help:
@@ -15,12 +18,13 @@ help:
 	@echo "make check        formatting, vet and staticcheck for linux and freebsd, the import rule, all cross builds"
 	@echo "make integration  the black-box tests alone"
 	@echo "make bench        times beside another engine: make bench PEER=unix:///path/to/docker.sock"
-	@echo "make dist         the programs for every platform, in ./dist"
+	@echo "make dist         the release's tarball, and of it the programs for every platform, in ./dist"
+	@echo "make package      packages for FreeBSD's pkg(8) of these, in ./dist"
 	@echo "make fmt clean"
 
 build:
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/ $(PROGRAMS)
 
 demo: build
 	sh integration/demo/demo.sh
@@ -38,9 +42,12 @@ check:
 	sh .ci/check $(GOFUMPT) $(STATICCHECK) $(PLATFORMS)
 
 dist:
-	@for p in $(PLATFORMS); do \
-		mkdir -p dist/$$p && \
-		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -ldflags "$(LDFLAGS)" -o dist/$$p/ ./cmd/... || exit 1; \
+	sh .ci/dist "$(VERSION)" "$(LDFLAGS)" "$(PROGRAMS)" $(PLATFORMS)
+
+package: dist
+	@for arch in amd64 arm64; do \
+		$(GO) run ./cmd/xcd/freebsd/mkpkg -port $(PORT) -programs dist/freebsd/$$arch -version $(VERSION) -arch $$arch \
+			-o dist/xc-$(VERSION)-freebsd-$$arch.pkg || exit 1; \
 	done
 
 fmt:
@@ -49,4 +56,4 @@ fmt:
 clean:
 	rm -rf bin dist
 
-.PHONY: help build demo test integration bench check dist fmt clean
+.PHONY: help build demo test integration bench check dist package fmt clean

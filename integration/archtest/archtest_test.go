@@ -50,6 +50,7 @@ var rule = []row{
 	{pkg: "translate/...", may: []string{"engine", "imageformat/...", "translate/..."}, never: []string{netHTTP, "context", "os", osExec, sqlStd}},
 	{pkg: "dockerapi/...", may: []string{"engine", "translate", "dockerapi/..."}, never: []string{osExec, sqlStd}},
 	{pkg: "cmd/xcd", may: []string{"..."}},
+	{pkg: "cmd/xcd/freebsd/...", never: []string{osExec, netHTTP, dockerAll}},
 	// The doctor looks at a host on which no daemon runs.
 	{pkg: "cmd/xc", may: []string{"engine", "engine/nativeapi/client", "engine/platform/doctor"}, never: []string{dockerAll}},
 	{pkg: "cmd/xc-shim", may: []string{"engine", "engine/shim", "engine/logs/...", "engine/platform/..."}, never: []string{netHTTP, sqlStd, dockerAll, "github.com/google/go-containerregistry/..."}},
