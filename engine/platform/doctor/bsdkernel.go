@@ -72,7 +72,7 @@ var needs = []need{
 	{module: "fdescfs", severity: Broken, breaks: "no /dev/fd in containers; Linux images do not start", lazy: true},
 	{module: "if_bridge", severity: Broken, breaks: "no bridge networks, so no default network"},
 	{module: "if_epair", severity: Broken, breaks: "no interfaces for containers, so no default network"},
-	{module: "pf", severity: Limited, breaks: "published ports are served by a proxy alone, which hides the clients' addresses; containers do not reach outside"},
+	{module: "pf", severity: Limited, breaks: noFilter},
 	{module: "linux64", severity: Limited, breaks: linuxulator.BreaksAll},
 	{module: "linprocfs", severity: Limited, breaks: linuxulator.BreaksAll},
 	{module: "linsysfs", severity: Limited, breaks: linuxulator.BreaksAll},

@@ -1,6 +1,13 @@
 package doctor
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/xcengine/xc/engine/platform/freebsd/pf"
+)
+
+// noFilter is what containers lack without pf or without its anchors.
+const noFilter = "published ports are served by a proxy alone, which hides the clients' addresses; containers do not reach outside, and networks are not kept apart"
 
 // pfRules looks at whether pf.conf refers to the daemon's anchors.
 func pfRules(f Facts, _ Options) []Finding {
@@ -22,16 +29,16 @@ func pfRules(f Facts, _ Options) []Finding {
 	}
 	return []Finding{{
 		ID: "pf.conf", Severity: Limited, What: what,
-		Breaks: "published ports are served by a proxy alone, which hides the clients' addresses; containers do not reach outside", Steps: steps,
+		Breaks: noFilter, Steps: steps,
 	}}
 }
 
 func anchorNames() string {
 	var names []string
-	for _, a := range pfAnchors {
-		names = append(names, a.name)
+	for _, a := range pf.Anchors {
+		names = append(names, a.Name)
 	}
-	return strings.Join(names, " and ")
+	return strings.Join(names, ", ")
 }
 
 // pfState looks at whether pf runs, now and at boot, with the rules of the file. It is planned only where its rules block
@@ -39,7 +46,7 @@ func anchorNames() string {
 func pfState(f Facts, _ Options) []Finding {
 	b := f.FreeBSD
 	boots := yes(b.RC["pf_enable"])
-	const breaks = "published ports are served by a proxy alone, which hides the clients' addresses; containers do not reach outside"
+	const breaks = noFilter
 	enable, start := command("sysrc", "pf_enable=YES"), command("service", "pf", "start")
 	switch {
 	case !b.PFEnabled && pfFilters(b.PFConf.Text):

@@ -46,7 +46,7 @@ func TestReports(t *testing.T) {
 			m.datasets["zroot/xc/datasets"] = Dataset{"type": "filesystem", "keystatus": "unavailable"}
 			m.datasets["zroot/xc/datasets/0badcafe"] = Dataset{"type": "filesystem", "mountpoint": "/x", "canmount": "on"}
 			m.pf, m.rc["pf_enable"], m.modules = true, "YES", append(m.modules, "pf", "linux64")
-			m.files[pfConf] = "nat-anchor xc-nat\nrdr-anchor xc-rdr\n"
+			m.files[pfConf] = "nat-anchor xc-nat\nrdr-anchor xc-rdr\nanchor xc\n"
 			m.sysctl["net.pf.filter_local"], m.native = "1", "0.9"
 			m.rc["linux_enable"], m.rc["gateway_enable"], m.rc["kld_list"] = "YES", "YES", "if_epair if_bridge"
 		},

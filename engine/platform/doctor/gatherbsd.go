@@ -68,7 +68,9 @@ func (s Source) pf(ctx context.Context, b *FreeBSD) {
 		return
 	}
 	if b.PFEnabled = pf.Enabled(s.output(ctx, "/sbin/pfctl", "-s", "info")); b.PFEnabled {
-		b.PFMissing = pf.Missing(s.output(ctx, "/sbin/pfctl", "-s", "nat"))
+		for _, a := range pf.Lacking(s.output(ctx, "/sbin/pfctl", "-s", "nat"), s.output(ctx, "/sbin/pfctl", "-s", "rules")) {
+			b.PFMissing = append(b.PFMissing, a.Line())
+		}
 	}
 }
 

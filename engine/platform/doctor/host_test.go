@@ -115,7 +115,7 @@ func (m *machine) shown(line string, argv []string) (string, bool) {
 			return "Status: Enabled for 0 days 00:00:07           Debug: Urgent\n", true
 		}
 		return "Status: Disabled                              Debug: Urgent\n", true
-	case line == "/sbin/pfctl -s nat":
+	case line == "/sbin/pfctl -s nat", line == "/sbin/pfctl -s rules":
 		return m.pfNat, true
 	case line == "/sbin/devfs rule showsets":
 		return m.rulesets, true

@@ -70,22 +70,22 @@ func pfCode(line string) string {
 	return strings.TrimSpace(line)
 }
 
-// pfAnchors are what pf.conf must refer to.
-var pfAnchors = []struct{ kind, name string }{{"nat-anchor", pf.AnchorNat}, {"rdr-anchor", pf.AnchorRdr}}
-
 // amendPF gives a pf.conf with the anchors that it lacks. They stand behind the last translation rule, else before the first
-// filter rule, where pf wants them; one that stands behind a filter rule is moved. It also names what was missing or misplaced.
+// filter rule, where pf wants them; one of translation that stands behind a filter rule is moved. It also names what was
+// missing or misplaced.
 func amendPF(text string) (amended string, missing []string) {
 	all := lines(text)
 	statements := pfStatements(all)
 	filter := slices.IndexFunc(statements, func(s pfStatement) bool { return s.kind() == pfFilter })
 	drop := map[int]bool{}
 	var add []string
-	for _, a := range pfAnchors {
-		at := slices.IndexFunc(statements, func(s pfStatement) bool { return s.names(a.kind, a.name) })
-		line := a.kind + ` "` + a.name + `"`
+	for _, a := range pf.Anchors {
+		at := slices.IndexFunc(statements, func(s pfStatement) bool { return s.names(a.Kind, a.Name) })
+		line := a.Line()
 		switch {
 		case at < 0:
+		case pfKinds[a.Kind] == pfFilter: // where it stands among his own is the administrator's to say
+			continue
 		case filter < 0 || at < filter || unordered(statements):
 			continue
 		default:

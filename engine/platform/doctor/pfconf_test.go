@@ -53,12 +53,13 @@ func TestPFAmended(t *testing.T) {
 
 func TestPFOrder(t *testing.T) {
 	for text, ordered := range map[string]bool{
-		"pass all\nnat-anchor xc-nat\nrdr-anchor xc-rdr\n":                                   false,
-		"set require-order no\npass all\nnat-anchor xc-nat\nrdr-anchor xc-rdr\n":             true,
-		"nat-anchor xc-nat\nrdr-anchor xc-rdr\npass all\n":                                   true,
-		"nat-anchor \"xc-nat\" on em0\nrdr-anchor \"xc-rdr\" # both\nload anchor x from y\n": true,
-		"nat-anchor xc-nat2\nrdr-anchor xc-rdr\n":                                            false,
-		"# nat-anchor xc-nat\nrdr-anchor xc-rdr\n":                                           false,
+		"pass all\nnat-anchor xc-nat\nrdr-anchor xc-rdr\n":                                  false,
+		"set require-order no\npass all\nnat-anchor xc-nat\nrdr-anchor xc-rdr\nanchor xc\n": true,
+		"nat-anchor xc-nat\nrdr-anchor xc-rdr\npass all\nanchor \"xc/*\"\n":                 true,
+		"nat-anchor xc-nat\nrdr-anchor xc-rdr\npass all\n":                                  false,
+		"nat-anchor \"xc-nat\" on em0\nrdr-anchor \"xc-rdr\" # both\nanchor xc in on em0\n": true,
+		"nat-anchor xc-nat2\nrdr-anchor xc-rdr\n":                                           false,
+		"# nat-anchor xc-nat\nrdr-anchor xc-rdr\n":                                          false,
 	} {
 		if _, missing := amendPF(text); (len(missing) == 0) != ordered {
 			t.Errorf("%q lacks %q", text, missing)

@@ -250,18 +250,33 @@ func TableCommand(network string, addrs []netip.Addr) (args []string, stdin stri
 	return []string{"-q", "-t", name, "-T", "replace", "-f", "-"}, b.String(), nil
 }
 
-// Missing reads the main ruleset ("pfctl -s nat", "pfctl -s rules") and says which anchors it does not refer to, and what that
-// means.
+// Anchor is a line that pf.conf has to have.
+type Anchor struct {
+	Kind, Name string
+	where      string // it stands
+	without    string // what is so
+}
+
+// Line is the line.
+func (a Anchor) Line() string { return fmt.Sprintf("%s %q", a.Kind, a.Name) }
+
+// Anchors are the lines of pf.conf in the order in which they must stand.
+var Anchors = []Anchor{
+	{"nat-anchor", AnchorNat, "before any pass or block rule", "containers have no outbound translation but your own"},
+	{"rdr-anchor", AnchorRdr, "before any pass or block rule", "published ports are served by the proxy alone"},
+	{"anchor", AnchorFilter, "before your own pass and block rules", "networks are not kept apart from each other, and internal ones are only not translated"},
+}
+
+// Lacking reads the main ruleset ("pfctl -s nat", "pfctl -s rules") and gives the anchors that it does not refer to.
+func Lacking(mainNat, mainRules string) []Anchor {
+	return slices.DeleteFunc(slices.Clone(Anchors), func(a Anchor) bool { return refers(mainNat+"\n"+mainRules, a.Kind, a.Name) })
+}
+
+// Missing says of what Lacking gives what it means and how it is mended.
 func Missing(mainNat, mainRules string) []string {
 	var missing []string
-	for _, a := range []struct{ ruleset, kind, name, where, without string }{
-		{mainNat, "nat-anchor", AnchorNat, "before any pass or block rule", "containers have no outbound translation but your own"},
-		{mainNat, "rdr-anchor", AnchorRdr, "before any pass or block rule", "published ports are served by the proxy alone"},
-		{mainRules, "anchor", AnchorFilter, "before your own pass and block rules", "networks are not kept apart from each other, and internal ones are only not translated"},
-	} {
-		if !refers(a.ruleset, a.kind, a.name) {
-			missing = append(missing, fmt.Sprintf("%s: /etc/pf.conf lacks the line %s %q (%s; then: service pf reload)", a.without, a.kind, a.name, a.where))
-		}
+	for _, a := range Lacking(mainNat, mainRules) {
+		missing = append(missing, fmt.Sprintf("%s: /etc/pf.conf lacks the line %s (%s; then: service pf reload)", a.without, a.Line(), a.where))
 	}
 	return missing
 }
