@@ -124,6 +124,8 @@ func TestExec(t *testing.T) {
 			t.Errorf("exec %v: %d %q %q, want %d %q", tc.args, r.code, r.out, r.err, tc.code, tc.out)
 		}
 	}
+	e.fails(1, "unable to find user nobody-there: no matching entries in passwd file", "exec", "-u", "nobody-there", "c1", "true")
+	e.fails(1, "unable to find group no-group: no matching entries in group file", "exec", "-u", "0:no-group", "c1", "true")
 	if r := e.feed("through", "exec", "-i", "c1", "cat"); r.out != "through" {
 		t.Errorf("exec -i cat gave %q", r.out)
 	}

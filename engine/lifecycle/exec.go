@@ -30,7 +30,7 @@ func (e *execution) snapshot() engine.Exec {
 }
 
 // CreateExec prepares a further process in a running container.
-func (s *Service) CreateExec(_ context.Context, ref string, spec engine.ExecSpec) (engine.ExecID, error) {
+func (s *Service) CreateExec(ctx context.Context, ref string, spec engine.ExecSpec) (engine.ExecID, error) {
 	u, err := s.lookup(ref)
 	if err != nil {
 		return "", err
@@ -44,8 +44,16 @@ func (s *Service) CreateExec(_ context.Context, ref string, spec engine.ExecSpec
 	if err := canExec(u, ref); err != nil {
 		return "", err
 	}
-	c := u.snapshot()
-	e := &execution{rec: engine.Exec{ID: engine.ExecID(engine.NewID()), Container: c.ID, Spec: spec, Created: now()}, ended: make(chan struct{})}
+	id := engine.ExecID(engine.NewID())
+	c, r := u.current()
+	if r == nil {
+		return "", canExec(u, ref)
+	}
+	// What a start would refuse by itself, an unknown user above all, is refused now, as by dockerd.
+	if _, err := s.Runtime.LaunchExec(ctx, r.spec, r.box, id, inheritProcess(spec, c.Spec.Process)); err != nil {
+		return "", err
+	}
+	e := &execution{rec: engine.Exec{ID: id, Container: c.ID, Spec: spec, Created: now()}, ended: make(chan struct{})}
 	s.mu.Lock()
 	s.execs[e.rec.ID] = u
 	s.mu.Unlock()
