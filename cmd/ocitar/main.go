@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/xcengine/xc/imageformat/layer"
 )
@@ -64,8 +66,27 @@ func command() *cobra.Command {
 		Use: "ocitar", Short: "Create, list and extract layers of OCI images",
 		Version: version, SilenceUsage: true, SilenceErrors: true,
 	}
+	cmd.PersistentFlags().CountP("verbose", "v", "accepted for the original's scripts; there is nothing more to tell")
+	cmd.PersistentFlags().Bool("dry-run", false, "print the command and its arguments, and do nothing")
 	cmd.SetVersionTemplate("ocitar {{.Version}} (" + commit + ")\n")
-	cmd.AddCommand(createCommand(), listCommand(), extractCommand())
+	for _, sub := range []*cobra.Command{createCommand(), listCommand(), extractCommand()} {
+		cmd.AddCommand(unlessDry(sub))
+	}
+	return cmd
+}
+
+// unlessDry makes a command print what it was asked for when no more is wanted.
+func unlessDry(cmd *cobra.Command) *cobra.Command {
+	do := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if dry, err := cmd.Flags().GetBool("dry-run"); err != nil || !dry {
+			return errors.Join(err, do(cmd, args))
+		}
+		words := []string{cmd.Name()}
+		cmd.Flags().Visit(func(f *pflag.Flag) { words = append(words, "--"+f.Name+"="+f.Value.String()) })
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), strings.Join(append(words, args...), " "))
+		return err
+	}
 	return cmd
 }
 

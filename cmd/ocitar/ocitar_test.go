@@ -76,9 +76,59 @@ func TestThroughPipes(t *testing.T) {
 	}
 }
 
+// A dataset's snapshots are directories below its mount point, wherever that is: a program that answers for zfs is enough.
+func TestSnapshots(t *testing.T) {
+	mount, bin := t.TempDir(), t.TempDir()
+	t.Setenv("PATH", bin+":/bin:/usr/bin")
+	write(t, bin, "zfs", "#!/bin/sh\n[ \"$*\" = 'get -H -o value mountpoint tank/a' ] || exit 9\necho "+mount+"\n")
+	if err := os.Chmod(filepath.Join(bin, "zfs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, mount, ".zfs/snapshot/init/etc/goes", "1")
+	write(t, mount, ".zfs/snapshot/init/etc/stays", "1")
+	write(t, mount, ".zfs/snapshot/now/etc/stays", "1")
+	write(t, mount, ".zfs/snapshot/now/new name", "1")
+	for _, c := range []struct{ flags, want string }{
+		{"", "+\tetc/\n-\tetc/goes\n+\tnew name\n"},
+		{"--no-oci", "+\tetc/\n+\tnew name\n"},
+		{"--remove=/var/old --remove=top", "-\tvar/old\n-\ttop\n+\tetc/\n-\tetc/goes\n+\tnew name\n"},
+	} {
+		file := filepath.Join(t.TempDir(), "layer")
+		args := append([]string{"-c", "-f", file, "--zfs-diff", "tank/a@init", "tank/a@now"}, strings.Fields(c.flags)...)
+		if out, errs, code := ocitar(t, nil, args...); code != 0 {
+			t.Fatalf("%v: %d %q %q", args, code, out, errs)
+		}
+		if list, _, _ := ocitar(t, nil, "-tf", file); list != c.want {
+			t.Errorf("%s: %q, want %q", c.flags, list, c.want)
+		}
+	}
+	for _, args := range [][]string{{"tank/a@init"}, {"tank/a@init", "tank/b@now"}, {"tank/a", "tank/a@now"}, {"tank/a@../x", "tank/a@now"}, {"tank/a@none", "tank/a@now"}, {"-p@a", "-p@b"}} {
+		if _, errs, code := ocitar(t, nil, append([]string{"create", "-f", "/dev/null", "--zfs-diff", "--"}, args...)...); code == 0 || errs == "" {
+			t.Errorf("%v: %d %q", args, code, errs)
+		}
+	}
+}
+
+func TestDryRun(t *testing.T) {
+	dir := t.TempDir()
+	out, errs, code := ocitar(t, nil, "--dry-run", "-v", "create", "-f", filepath.Join(dir, "x"), "--remove", "a")
+	if want := "create --dry-run=true --file=" + filepath.Join(dir, "x") + " --remove=[a] --verbose=1\n"; code != 0 || out != want {
+		t.Errorf("%d %q %q, want %q", code, out, errs, want)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("%v was made", left)
+	}
+}
+
 func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
-		{"list", "-f", "/no/such/file"}, {"create", "--compression", "lzma"}, {"extract", "-C", "/no/such/dir"}, {"frobnicate"},
+		{"list", "-f", "/no/such/file"},
+		{"create", "--compression", "lzma"},
+		{"extract", "-C", "/no/such/dir"},
+		{"frobnicate"},
+		{"create", "-f", "/dev/null", "--remove", "/"},
+		{"create", "-f", "/dev/null", "--remove", "a/.wh.b"},
+		{"create", "a", "b"},
 	} {
 		if _, errs, code := ocitar(t, []byte("not a tar"), args...); code == 0 || !strings.HasPrefix(errs, "ocitar: ") {
 			t.Errorf("%v: %d %q", args, code, errs)

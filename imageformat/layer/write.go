@@ -4,19 +4,44 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/xcengine/xc/imageformat"
 )
 
 // WriteTar writes changes as a layer's tar, the same bytes whenever the trees are the same. Times are whole seconds, as
 // Docker's layers have them; directories on the way to a change are in it with their attributes; sockets are not. Files
 // that change meanwhile are written as far as they were found: with the size that they had.
 func WriteTar(ctx context.Context, w io.Writer, c Changes) error {
-	t := tarWriter{ctx: ctx, tw: tar.NewWriter(w), first: map[inode]string{}, buf: make([]byte, 256<<10)}
+	return TarOptions{}.WriteTar(ctx, w, c)
+}
+
+// TarOptions are what a layer's maker may want beyond the changes.
+type TarOptions struct {
+	// Remove are paths that the layer removes whatever the trees say, before it brings anything.
+	Remove []string
+	// NoWhiteouts leaves out that files are gone: the tar is then one for tools that know no layers.
+	NoWhiteouts bool
+}
+
+// WriteTar is the function of that name with these options.
+func (o TarOptions) WriteTar(ctx context.Context, w io.Writer, c Changes) error {
+	t := tarWriter{ctx: ctx, tw: tar.NewWriter(w), first: map[inode]string{}, buf: make([]byte, 256<<10), plain: o.NoWhiteouts}
+	for _, p := range o.Remove {
+		dir, base := path.Split(path.Clean("/" + p))
+		if base == "" || strings.HasPrefix(base, whiteoutPrefix) {
+			return &imageformat.Error{Doc: "layer", Detail: fmt.Sprintf("it cannot remove %q", p)}
+		}
+		if err := t.mark(strings.TrimPrefix(dir, "/") + whiteoutPrefix + base); err != nil {
+			return err
+		}
+	}
 	if err := c.walk(ctx, t.visit); err != nil {
 		return err
 	}
@@ -56,6 +81,7 @@ type tarWriter struct {
 	above parents
 	first map[inode]string // first name of a file that has several
 	buf   []byte
+	plain bool // without whiteouts
 }
 
 func (t *tarWriter) visit(n *node) error {
@@ -91,6 +117,9 @@ func (t *tarWriter) visit(n *node) error {
 
 // mark writes a whiteout.
 func (t *tarWriter) mark(name string) error {
+	if t.plain {
+		return nil
+	}
 	return t.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, ModTime: time.Unix(0, 0), Format: tar.FormatPAX})
 }
 
