@@ -69,6 +69,8 @@ type Archive struct {
 	dir    string
 	files  map[string]Blob
 	links  map[string]string
+	// configs are what was read of each config, by digest: an archive may name one as often as it likes.
+	configs map[digest.Digest]Image
 }
 
 // Open reads r, of any compression, to its end. Files are made in a new directory below dir, which Close removes.
@@ -82,7 +84,7 @@ func Open(ctx context.Context, r io.Reader, dir string, limits Limits) (*Archive
 	if err != nil {
 		return nil, err
 	}
-	a := &Archive{dir: own, files: map[string]Blob{}, links: map[string]string{}}
+	a := &Archive{dir: own, files: map[string]Blob{}, links: map[string]string{}, configs: map[digest.Digest]Image{}}
 	if err = a.spool(ctx, plain, limits); err == nil {
 		err = a.findImages()
 	}
@@ -272,13 +274,21 @@ func (a *Archive) dockerImage(item dockerItem) (Image, error) {
 }
 
 func (a *Archive) config(img *Image, name string) error {
-	raw, blob, err := a.document(name)
-	if err != nil {
-		return err
+	blob, _ := a.file(name)
+	have, ok := a.configs[blob.Digest]
+	if !ok {
+		raw, blob, err := a.document(name)
+		if err != nil {
+			return err
+		}
+		have = Image{Config: blob, ConfigRaw: raw}
+		if have.ConfigFile, err = imageformat.ParseConfig(raw); err != nil {
+			return err
+		}
+		a.configs[blob.Digest] = have
 	}
-	img.Config, img.ConfigRaw = blob, raw
-	img.ConfigFile, err = imageformat.ParseConfig(raw)
-	return err
+	img.Config, img.ConfigRaw, img.ConfigFile = have.Config, have.ConfigRaw, have.ConfigFile
+	return nil
 }
 
 func sameLayers(m imageformat.Manifest, layers []Layer) bool {
