@@ -186,14 +186,15 @@ func skopeo(t *testing.T, args ...string) []byte {
 
 // What skopeo puts into a registry, in any form, is pulled, pushed elsewhere and pulled there by skopeo under its digest.
 func TestSkopeoThereAndBack(t *testing.T) {
-	host := debianRegistry(t)
-	img := imagetest.New(nil, imagetest.Tar(imagetest.File("a", strings.Repeat("a", 100_000))), imagetest.Tar(imagetest.File("b", "b")))
-	archive := filepath.Join(t.TempDir(), "image.tar")
-	writeFile(t, archive, string(img.Archive("x:1")))
 	for name, format := range map[string][]string{
 		"as it is": nil, "docker": {"--format", "v2s2"}, "oci": {"--format", "oci"}, "zstd": {"--format", "oci", "--dest-compress-format", "zstd"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			// A registry and content of its own for each form: skopeo remembers which blobs it has put where, compressed how.
+			host := debianRegistry(t)
+			img := imagetest.New(nil, imagetest.Tar(imagetest.File("a", strings.Repeat(name+host, 10_000))), imagetest.Tar(imagetest.File("b", name+host)))
+			archive := filepath.Join(t.TempDir(), "image.tar")
+			writeFile(t, archive, string(img.Archive("x:1")))
 			from, to := host+"/from/"+strings.ReplaceAll(name, " ", "-"), host+"/to/"+strings.ReplaceAll(name, " ", "-")
 			skopeo(t, append(append([]string{"copy", "--dest-tls-verify=false"}, format...), "docker-archive:"+archive, "docker://"+from+":1")...)
 			put := skopeo(t, "inspect", "--raw", "--tls-verify=false", "docker://"+from+":1")
