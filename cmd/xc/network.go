@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/xcengine/xc/engine/nativeapi"
 	"github.com/xcengine/xc/engine/nativeapi/client"
 )
 
@@ -16,7 +15,7 @@ func networkCommand(socket *string) *cobra.Command {
 }
 
 func networkCreateCommand(socket *string) *cobra.Command {
-	var n nativeapi.NetworkCreate
+	var n client.NetworkCreate
 	cmd := &cobra.Command{
 		Use: "create [flags] NAME SUBNET...", Short: "Make a network of addresses on interfaces that exist", Args: cobra.MinimumNArgs(2),
 		Long: "Make a network whose containers get addresses of SUBNET. Those with a network stack of their own are joined to the\n" +

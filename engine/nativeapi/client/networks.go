@@ -6,8 +6,11 @@ import (
 	"github.com/xcengine/xc/engine/nativeapi"
 )
 
+// NetworkCreate is what CreateNetwork asks for.
+type NetworkCreate = nativeapi.NetworkCreate
+
 // CreateNetwork makes a network on interfaces that the administrator made.
-func (c *Client) CreateNetwork(ctx context.Context, n nativeapi.NetworkCreate) (nativeapi.NetworkCreated, error) {
+func (c *Client) CreateNetwork(ctx context.Context, n NetworkCreate) (nativeapi.NetworkCreated, error) {
 	return post[nativeapi.NetworkCreated](ctx, c, "/v1/networks", n)
 }
 

@@ -117,8 +117,12 @@ func (f *Firewall) render(rules engine.FirewallRules, host Host) ([]load, error)
 	// The doors are closed before what is behind them is told to anybody.
 	var loads []load
 	for _, a := range []struct{ name, text string }{
-		{child(AnchorFilter, f.cfg.Owner), filter}, {child(AnchorRdr, f.cfg.Owner), rdr}, {child(AnchorNat, f.cfg.Owner), nat},
-		{AnchorFilter, entrance(AnchorFilter)}, {AnchorRdr, entrance(AnchorRdr)}, {AnchorNat, entrance(AnchorNat)},
+		{child(AnchorFilter, f.cfg.Owner), filter},
+		{child(AnchorRdr, f.cfg.Owner), rdr},
+		{child(AnchorNat, f.cfg.Owner), nat},
+		{AnchorFilter, entrance(AnchorFilter)},
+		{AnchorRdr, entrance(AnchorRdr)},
+		{AnchorNat, entrance(AnchorNat)},
 	} {
 		loads = append(loads, load{a.name, []string{"-q", "-a", a.name, "-f", "-"}, a.text})
 	}
