@@ -40,7 +40,7 @@ func TestPatchAgrees(t *testing.T) {
 		}
 		return b.String()
 	}
-	for range 50 {
+	for range 10 {
 		old, new := text(1+r.IntN(30)), text(1+r.IntN(30))
 		file := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(file, []byte(old), 0o644); err != nil {

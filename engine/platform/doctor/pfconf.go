@@ -162,9 +162,13 @@ func firstWord(line string) string {
 	return f[0]
 }
 
-// pfFilters reports whether a pf.conf blocks anything: enabling pf over it may cut off whoever does it.
+// pfFilters reports whether a pf.conf blocks anything: enabling pf over it may cut off whoever does it. The daemon's own anchor
+// blocks nothing between the host and others.
 func pfFilters(text string) bool {
 	return slices.ContainsFunc(pfStatements(lines(text)), func(s pfStatement) bool {
+		if s.names("anchor", pf.AnchorFilter) {
+			return false
+		}
 		return s.words[0] == "block" || s.words[0] == "anchor" || s.words[0] == "load" || s.words[0] == "antispoof" || s.words[0] == "include"
 	})
 }

@@ -74,6 +74,8 @@ func TestPFBlocks(t *testing.T) {
 	}{
 		{"", false, false},
 		{"pass all\n", false, false},
+		{"nat-anchor xc-nat\nrdr-anchor xc-rdr\nanchor \"xc\"\n", false, false},
+		{"anchor \"own\"\n", true, false},
 		{"block all\n", true, true},
 		{"block return in log all\npass out all keep state\n", true, true},
 		{"block drop\npass quick on xc\n", true, false},
