@@ -83,6 +83,12 @@ func TestServiceScript(t *testing.T) {
 			t.Errorf("it has no %s", want)
 		}
 	}
+	// rc.subr(8) has a meaning of its own for these: name_program replaces command.
+	for _, taken := range []string{"program", "chdir", "chroot", "cmd", "fib", "group", "groups", "limits", "login_class", "nice", "oomprotect", "prepend", "setup", "user"} {
+		if regexp.MustCompile(`(?m)^\s*(: \$\{)?xcd_` + taken + `:?=`).MatchString(script) {
+			t.Errorf("it sets xcd_%s, which is rc.subr's", taken)
+		}
+	}
 	for _, line := range []string{"# PROVIDE: xcd", "# KEYWORD: shutdown nojail"} {
 		if !strings.Contains(script, line+"\n") {
 			t.Errorf("it lacks %q", line)
