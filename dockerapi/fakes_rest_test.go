@@ -189,9 +189,29 @@ func (m *systemInMemory) DiskUsage(context.Context) (engine.DiskUsage, error) {
 // buildInMemory has an empty build cache.
 type buildInMemory struct{ query engine.PruneQuery }
 
-func (m *buildInMemory) PruneBuildCache(_ context.Context, q engine.PruneQuery) (engine.PruneResult, error) {
+func (m *buildInMemory) Prune(_ context.Context, q engine.PruneQuery) (engine.PruneResult, error) {
 	m.query = q
 	return engine.PruneResult{}, nil
+}
+
+func (m *buildInMemory) Cancel(context.Context, string) error { return nil }
+
+// Build takes a context that says what is to come of it.
+func (m *buildInMemory) Build(_ context.Context, req engine.BuildRequest, report engine.BuildFunc) (engine.ImageID, error) {
+	text, err := io.ReadAll(req.Context)
+	if err != nil {
+		return "", err
+	}
+	if string(text) == "bad" {
+		return "", &engine.Error{Op: "build", Kind: engine.Invalid, Resource: engine.ResourceBuild, Err: errors.New("dockerfile parse error on line 1: bad")}
+	}
+	report(engine.BuildEvent{Kind: engine.BuildStep, N: 1, Total: 1, Text: "FROM a"})
+	if string(text) == "fail" {
+		return "", &engine.Error{Op: "build", Resource: engine.ResourceBuild, Reason: engine.ReasonStepFailed, Args: []string{"/bin/sh -c x", "3"}}
+	}
+	report(engine.BuildEvent{Kind: engine.BuildOutput, Stderr: true, Data: []byte("e\n")})
+	report(engine.BuildEvent{Kind: engine.BuildResult, Image: "sha256:abc"})
+	return "sha256:abc", nil
 }
 
 // all reads a stream to its end.

@@ -62,6 +62,9 @@ type Spec struct {
 	Log        LogSpec
 	Runtime    string
 	TreeExit   bool // the container ends with main's last descendant, not with main
+	// Transient containers do a step of a longer operation and do not outlive the daemon that made them: the next one
+	// removes them.
+	Transient bool
 
 	// Echo keeps fields of the request that have no meaning for the engine but must come back in inspect, as the API
 	// that took them encoded them.

@@ -123,6 +123,7 @@ const (
 	ReasonHasChildren      Reason = "has-children"      // other images are made of this one
 	ReasonBadCondition     Reason = "bad-condition"     // a wait condition that is not one; Args: it
 	ReasonUnsupported      Reason = "unsupported"       // Args: what, why
+	ReasonStepFailed       Reason = "step-failed"       // a command of a build; Args: command, exit code
 )
 
 // Error is the error of every engine call. ID is what the caller wrote to name the thing, or its full id.

@@ -176,4 +176,7 @@ type NewImage struct {
 	CreatedBy, Comment string
 	Author             string
 	Created            time.Time // zero: now
+	// Intermediate images carry a build's later steps or wait for a build to come: lists leave them out while they have no
+	// name, and only the build cache's prune removes them.
+	Intermediate bool
 }

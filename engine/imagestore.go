@@ -10,6 +10,8 @@ type ImageRecord struct {
 	Added      time.Time
 	LastTagged time.Time
 	LayerSizes []int64 // bytes of each layer unpacked, bottom first
+	// Intermediate: the result of a step of a build that nobody asked for as an image.
+	Intermediate bool
 	// Manifests are those that the image came with or was pushed with, the newest first.
 	Manifests []ManifestRecord
 }

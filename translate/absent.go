@@ -35,9 +35,6 @@ func NoExperiments() error {
 	return refusef(engine.NotImplemented, "This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order to enable it.")
 }
 
-// NoBuild answers a request to build an image.
-func NoBuild() error { return refusef(engine.NotImplemented, "building images is not supported yet") }
-
 // NoBuildKit is what a client of BuildKit's own protocol is told.
 const NoBuildKit = "this engine does not serve BuildKit: set DOCKER_BUILDKIT=0 to build without it"
 

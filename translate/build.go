@@ -9,8 +9,8 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
-// CachePrune reads the query of a build cache prune. Bounds of size are checked and then have no effect: the cache holds
-// nothing that could be kept.
+// CachePrune reads the query of a build cache prune. Bounds of size are checked and then have no effect: what of the cache no
+// image needs goes whatever its size.
 func CachePrune(all bool, bounds map[string]string, f Filters, now time.Time) (engine.PruneQuery, error) {
 	for name, s := range bounds {
 		if s == "" {

@@ -111,6 +111,15 @@ var rows = []row{
 		return fmt.Sprintf("Could not find the file %s in container %s", e.ID, arg(e, 0))
 	}},
 
+	// A build. Args are those that the reason documents.
+	{engine.Internal, engine.ResourceBuild, engine.ReasonStepFailed, "", func(e *engine.Error) string {
+		text := fmt.Sprintf("The command '%s' returned a non-zero code: %s", arg(e, 0), arg(e, 1))
+		if e.Err != nil {
+			text += ": " + e.Err.Error()
+		}
+		return text
+	}},
+
 	// What could not be executed. Of a main process the resource is the container, of an exec the exec; in both cases the
 	// words decide the exit status of the docker CLI.
 	{engine.Invalid, "", engine.ReasonExecNotFound, "", notExecuted(func(e *engine.Error) string {

@@ -64,7 +64,7 @@ func StatusLine(status string) []byte { return encodeLine(progressLine{Status: s
 // ErrorLine renders the error that ends a stream.
 func ErrorLine(err error) []byte {
 	text := Message(err)
-	return encodeLine(progressLine{Error: &progressError{Message: text}, ErrorOld: text})
+	return encodeLine(progressLine{Error: &progressError{Code: stepCode(err), Message: text}, ErrorOld: text})
 }
 
 func encodeLine(line progressLine) []byte {

@@ -28,7 +28,7 @@ func dockerAPI(ctx context.Context, d *daemon.Daemon, log *slog.Logger) (*docker
 	return dockerapi.New(dockerapi.Config{
 		Backends: dockerapi.Backends{
 			Containers: d.Containers, Exec: d.Containers, Images: imageBackend{d.Images}, Networks: networkBackend{d.Networks, d.Containers},
-			Volumes: d.Volumes, Build: d, System: d,
+			Volumes: d.Volumes, Build: d.Builder, System: d,
 		},
 		Host: translate.Host{
 			OSType: c.OSType, Arch: runtime.GOARCH, Version: info.Version, CgroupVersion: c.CgroupVersion, NCPU: c.NCPU,

@@ -18,9 +18,9 @@ type group struct {
 func Routes(b Backend, env httpx.Env) []httpx.Route {
 	g := &group{b, env}
 	return []httpx.Route{
-		{Method: http.MethodPost, Pattern: "/build", Handler: refuse(translate.NoBuild)},
+		{Method: http.MethodPost, Pattern: "/build", Handler: g.build},
 		{Method: http.MethodPost, Pattern: "/build/prune", Handler: g.prune},
-		{Method: http.MethodPost, Pattern: "/build/cancel", Handler: cancel},
+		{Method: http.MethodPost, Pattern: "/build/cancel", Handler: g.cancel},
 		{Method: http.MethodPost, Pattern: "/session", Handler: refuse(translate.NoSession)},
 		{Method: http.MethodPost, Pattern: "/grpc", Handler: grpc, Stream: true},
 	}
@@ -43,7 +43,7 @@ func (g *group) prune(ctx context.Context, w http.ResponseWriter, r *httpx.Reque
 	if err != nil {
 		return err
 	}
-	done, err := g.backend.PruneBuildCache(ctx, q)
+	done, err := g.backend.Prune(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -51,8 +51,11 @@ func (g *group) prune(ctx context.Context, w http.ResponseWriter, r *httpx.Reque
 }
 
 // cancel ends a build by its id. One that is not running has ended already.
-func cancel(_ context.Context, w http.ResponseWriter, r *httpx.Request) error {
+func (g *group) cancel(ctx context.Context, w http.ResponseWriter, r *httpx.Request) error {
 	if err := translate.CheckBuildID(r.Param("id")); err != nil {
+		return err
+	}
+	if err := g.backend.Cancel(ctx, r.Param("id")); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/accounts"
 	"github.com/xcengine/xc/engine/internal/fstree"
 	"github.com/xcengine/xc/imageformat/layer"
 )
@@ -33,7 +34,7 @@ func (Files) Write(ctx context.Context, root engine.MountedRoot, name string, r 
 	x := &extractor{tree: tree, root: root, at: at, options: o}
 	defer x.leave()
 	if o.KeepOwner && root.User != "" {
-		if x.owner, err = lookupOwner(tree, root.User); err != nil {
+		if x.owner, err = accounts.Lookup(tree, root.User); err != nil {
 			return &engine.Error{Kind: engine.Invalid, Resource: engine.ResourcePath, ID: name, Err: err}
 		}
 	}
@@ -82,7 +83,7 @@ type extractor struct {
 	root    engine.MountedRoot
 	at      string
 	options engine.ExtractOptions
-	owner   *owner // nil: as the tar says
+	owner   *accounts.Owner // nil: as the tar says
 	dirs    []directory
 
 	// The directory of the last member stays open, for the next is most often its neighbour.
@@ -308,7 +309,7 @@ func (x *extractor) node(h *tar.Header) (fstree.Node, error) {
 		Rdev: unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor)),
 	}
 	if x.owner != nil {
-		n.UID, n.GID = x.owner.uid, x.owner.gid
+		n.UID, n.GID = x.owner.UID, x.owner.GID
 	}
 	for key, value := range h.PAXRecords {
 		if attr, ok := strings.CutPrefix(key, xattrRecord); ok {

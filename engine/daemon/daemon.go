@@ -12,6 +12,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/archive"
+	"github.com/xcengine/xc/engine/builder"
 	"github.com/xcengine/xc/engine/db"
 	"github.com/xcengine/xc/engine/events"
 	"github.com/xcengine/xc/engine/images"
@@ -42,6 +43,7 @@ type Daemon struct {
 	Layers     *layers.Store
 	Networks   *networks.Service
 	Volumes    *volumes.Service
+	Builder    *builder.Service
 	Events     *events.Log
 
 	backends Backends
@@ -140,6 +142,13 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 	}
 	d.onClose("containers", func(context.Context) error { d.Containers.Close(); return nil })
 	if err := d.Containers.Recover(ctx); err != nil {
+		return err
+	}
+	d.Builder, err = builder.New(ctx, builder.Config{
+		Dir: d.dir("builder"), Host: d.backends.Native, Images: d.Images, Containers: d.Containers, Roots: buildRoots{d.Layers.Roots(), d.Layers.Layers()},
+		Files: archive.Files{}, Web: web{"xc/" + d.Build.Version}, Store: store, Events: d.Events, Log: d.log,
+	})
+	if err != nil {
 		return err
 	}
 	if d.holding {

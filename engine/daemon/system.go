@@ -58,11 +58,9 @@ func (d *Daemon) DiskUsage(ctx context.Context) (engine.DiskUsage, error) {
 	if u.Containers, err = d.Containers.List(ctx, engine.ContainerQuery{All: true, Size: true}); err != nil {
 		return u, err
 	}
-	u.Volumes, err = d.Volumes.Usage(ctx)
+	if u.Volumes, err = d.Volumes.Usage(ctx); err != nil {
+		return u, err
+	}
+	u.BuildCache, err = d.Builder.Records(ctx)
 	return u, err
-}
-
-// PruneBuildCache removes nothing: nothing is built here yet.
-func (d *Daemon) PruneBuildCache(context.Context, engine.PruneQuery) (engine.PruneResult, error) {
-	return engine.PruneResult{}, nil
 }

@@ -162,6 +162,8 @@ type fresh struct {
 	layers   []localLayer // whose blobs came with it
 	top      engine.LayerID
 	count    func(n int64) // sees the layer's file being read; may be nil
+	// intermediate: a build's, unless the image is there already and is not.
+	intermediate bool
 }
 
 // register makes a new image visible, with its names. The image may be there already.
@@ -188,7 +190,7 @@ func (s *Service) register(ctx context.Context, held *lease, img fresh) (*entry,
 }
 
 func (s *Service) registerIn(c *engine.ImageChange, id engine.ImageID, img fresh) error {
-	rec := engine.ImageRecord{ID: id, Config: img.config, Added: now(), LayerSizes: img.sizes, Parent: img.parent}
+	rec := engine.ImageRecord{ID: id, Config: img.config, Added: now(), LayerSizes: img.sizes, Parent: img.parent, Intermediate: img.intermediate}
 	e, err := newEntry(rec)
 	if err != nil {
 		return err
@@ -196,6 +198,7 @@ func (s *Service) registerIn(c *engine.ImageChange, id engine.ImageID, img fresh
 	if have, ok := s.index.get(id); ok {
 		rec = have.rec
 		rec.Parent = cmp.Or(rec.Parent, img.parent)
+		rec.Intermediate = rec.Intermediate && img.intermediate
 	}
 	if m := img.manifest; m != nil {
 		rec.Manifests = withManifest(rec.Manifests, engine.ManifestRecord{Digest: m.desc.Digest.String(), MediaType: m.desc.MediaType})

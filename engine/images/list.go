@@ -128,7 +128,7 @@ func (f filter) row(e *entry) (engine.Image, bool, error) {
 	case q.Dangling != nil && !dangling, len(q.References) > 0:
 		return img, false, nil
 	case dangling || !q.All:
-		return img, !f.s.hasChildren(e), nil
+		return img, !f.s.hasChildren(e) && !f.s.intermediate(e), nil
 	}
 	return img, true, nil
 }

@@ -86,6 +86,7 @@ func (s *Service) rootLayer(ctx context.Context, c engine.Container) (localLayer
 func (s *Service) Create(ctx context.Context, n engine.NewImage) (engine.ImageID, error) {
 	st := step{
 		parent: n.Parent, platform: n.Platform, config: n.Config, author: n.Author, comment: n.Comment, createdBy: n.CreatedBy, created: n.Created,
+		intermediate: n.Intermediate,
 	}
 	if n.Layer != nil {
 		l, err := s.spoolLayer(ctx, n.Layer)
@@ -109,6 +110,7 @@ type step struct {
 	created                    time.Time // zero: now
 	container                  engine.ContainerID
 	names                      []reference.NamedTagged
+	intermediate               bool
 }
 
 // emptyTar is the digest of a tar without entries, by which Docker knows a layer that changes nothing.
@@ -121,7 +123,7 @@ func (s *Service) make(ctx context.Context, st step) (engine.ImageID, error) {
 	if err != nil {
 		return "", err
 	}
-	img := fresh{sizes: slices.Clone(sizes), parent: st.parent, names: st.names}
+	img := fresh{sizes: slices.Clone(sizes), parent: st.parent, names: st.names, intermediate: st.intermediate}
 	empty := st.layer.digest == "" || st.layer.diffID == emptyTar
 	if !empty {
 		var parent engine.LayerID
@@ -151,7 +153,9 @@ func (s *Service) make(ctx context.Context, st step) (engine.ImageID, error) {
 	if err != nil {
 		return "", err
 	}
-	s.publish("create", string(e.rec.ID), string(e.rec.ID), e)
+	if !st.intermediate {
+		s.publish("create", string(e.rec.ID), string(e.rec.ID), e)
+	}
 	s.tellTagged(e, st.names)
 	return e.rec.ID, nil
 }

@@ -51,7 +51,7 @@ func (s *Service) prunable(q engine.PruneQuery) []*entry {
 	for _, e := range s.index.all() {
 		named := len(s.index.refs(e.rec.ID)) > 0
 		switch {
-		case s.hasChildren(e) && (!named || !q.All),
+		case s.hasChildren(e) && (!named || !q.All), s.intermediate(e),
 			!q.Until.IsZero() && (e.img.Created.IsZero() || e.img.Created.After(q.Until)),
 			!matchLabels(e.img.Config.Labels, q.Labels, q.NotLabels):
 			continue

@@ -228,6 +228,9 @@ func (r *removal) conflict(ctx context.Context, e *entry, mask conflict) error {
 	if mask&conflictChildren != 0 && r.s.hasChildren(e) {
 		return r.refuse(e, true, engine.ReasonHasChildren, "image has dependent child images")
 	}
+	if r.s.kept[e.rec.ID] > 0 {
+		return r.refuse(e, true, engine.ReasonInUse, "image is being used by a build")
+	}
 	users, err := r.s.users(ctx, e.rec.ID)
 	if err != nil {
 		return err

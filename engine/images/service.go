@@ -41,7 +41,8 @@ type Service struct {
 	uploads    *gate
 	containers Containers
 
-	write   sync.Mutex // around every change of store and index
+	write   sync.Mutex             // around every change of store and index
+	kept    map[engine.ImageID]int // by Hold; guarded by write
 	pruning atomic.Bool
 }
 
@@ -66,6 +67,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, log: cfg.Log, blobs: kept, index: newIndex(), holds: newHolds(), uploads: newGate(cfg.MaxUploads), containers: cfg.Containers,
+		kept: map[engine.ImageID]int{},
 	}
 	s.transfers = &transfers{
 		blobs: kept, source: cfg.Registry, layers: cfg.Layers, log: cfg.Log, tick: cfg.RetryTick,

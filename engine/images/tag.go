@@ -42,7 +42,7 @@ func (s *Service) tag(ctx context.Context, id engine.ImageID, name reference.Nam
 // nameIn adds to a change that a name means this image and no other.
 func (s *Service) nameIn(c *engine.ImageChange, e *entry, rec *engine.ImageRecord, name string) {
 	now := now()
-	rec.LastTagged = now
+	rec.LastTagged, rec.Intermediate = now, false
 	s.index.view(func() { c.DeleteNames = append(c.DeleteNames, s.index.names[name]...) })
 	c.PutNames = append(c.PutNames, engine.ImageName{Name: name, Platform: e.platformKey(), Image: rec.ID, Set: now})
 }

@@ -204,6 +204,8 @@ func (s *Service) settle(ctx context.Context, u *unit, r *run) {
 	switch {
 	case c.Status.State == engine.StateRemoving:
 		s.finishRemoval(ctx, u, c.Status.Intent == engine.IntentRemoveVolumes)
+	case c.Spec.Transient:
+		s.discard(ctx, u, r)
 	case r != nil:
 		s.adopt(ctx, u, r)
 	case c.Status.State.Alive():
@@ -220,6 +222,23 @@ func (s *Service) settle(ctx context.Context, u *unit, r *run) {
 	default:
 		s.startAtBoot(u)
 	}
+}
+
+// discard removes a container whose operation ended with the daemon that made it.
+func (s *Service) discard(ctx context.Context, u *unit, r *run) {
+	c := u.snapshot()
+	switch {
+	case r != nil:
+		s.adopt(ctx, u, r)
+	case c.Status.State.Alive():
+		s.missedEnd(ctx, u)
+	case c.Status.Intent == engine.IntentStart:
+		s.abandonStart(ctx, u)
+	}
+	s.goes(func(ctx context.Context) {
+		err := s.Remove(ctx, string(c.ID), engine.RemoveOptions{Force: true, Volumes: true})
+		s.logged(ctx, "remove what an operation left", u, err)
+	})
 }
 
 // adopt watches a run of an earlier daemon on.

@@ -85,15 +85,15 @@ func (c *copier) subdir(ctx context.Context, to, from *Dir, name, at string, n N
 }
 
 func (c *copier) link(to *Dir, name, first string) error {
-	dir, err := c.root.descend(path.Dir(first))
+	dir, err := c.root.Descend(path.Dir(first))
 	if err != nil {
 		return err
 	}
 	return errors.Join(to.Link(dir, path.Base(first), name), dir.Close())
 }
 
-// descend opens a directory below d; no name on the way may be a link.
-func (d *Dir) descend(rel string) (*Dir, error) {
+// Descend opens a directory below d; no name on the way may be a link.
+func (d *Dir) Descend(rel string) (*Dir, error) {
 	at, err := d.OpenDir(".")
 	if err != nil {
 		return nil, err

@@ -1,4 +1,5 @@
-package archive
+// Package accounts looks users and groups up in the files of a container's root.
+package accounts
 
 import (
 	"bufio"
@@ -11,17 +12,17 @@ import (
 	"github.com/xcengine/xc/engine/internal/fstree"
 )
 
-// owner is whom extracted files are given to.
-type owner struct{ uid, gid int }
+// Owner is whom files belong to.
+type Owner struct{ UID, GID int }
 
 // maxAccounts bounds how much of a container's passwd or group file is read.
 const maxAccounts = 4 << 20
 
-// lookupOwner resolves "user[:group]" as a container's own files tell. As for a container's process, a number needs no
+// Lookup resolves "user[:group]" as a container's own files tell. As for a container's process, a number needs no
 // entry, and an empty half is root.
-func lookupOwner(tree *fstree.Tree, spec string) (*owner, error) {
+func Lookup(tree *fstree.Tree, spec string) (*Owner, error) {
 	user, group, _ := strings.Cut(spec, ":")
-	var o owner
+	var o Owner
 	if user != "" {
 		uid, isID := id(user)
 		entry, err := account(tree, "/etc/passwd", func(f []string) bool {
@@ -29,9 +30,9 @@ func lookupOwner(tree *fstree.Tree, spec string) (*owner, error) {
 		})
 		switch {
 		case err == nil:
-			o.uid, o.gid = number(entry[2]), number(entry[3])
+			o.UID, o.GID = number(entry[2]), number(entry[3])
 		case isID:
-			o.uid = uid
+			o.UID = uid
 		default:
 			return nil, fmt.Errorf("failed to look up user %q in container: %w", user, err)
 		}
@@ -45,7 +46,7 @@ func lookupOwner(tree *fstree.Tree, spec string) (*owner, error) {
 			}
 			gid = number(entry[2])
 		}
-		o.gid = gid
+		o.GID = gid
 	}
 	return &o, nil
 }

@@ -1,0 +1,268 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/builder/dockerfile"
+)
+
+// build is one run of a recipe.
+type build struct {
+	s      *Service
+	req    engine.BuildRequest
+	report engine.BuildFunc
+
+	dir     string // of this build's own
+	context *source
+	file    *dockerfile.File
+	args    arguments
+	plan    plan
+	total   int // steps
+	stages  []*stage
+
+	mu       sync.Mutex
+	sources  map[engine.LayerID]*source
+	images   map[string]*pulled
+	releases []func()
+	used     map[string]bool // arguments that an ARG named
+}
+
+// run does the build.
+func (b *build) run(ctx context.Context, names []string) (engine.ImageID, error) {
+	var err error
+	b.sources, b.images, b.used = map[engine.LayerID]*source{}, map[string]*pulled{}, map[string]bool{}
+	if b.dir, err = os.MkdirTemp(b.s.workDir(), "build-"); err != nil {
+		return "", err
+	}
+	if err := b.read(ctx); err != nil {
+		return "", err
+	}
+	if err := b.prepare(); err != nil {
+		return "", err
+	}
+	last, err := b.runStages(ctx)
+	if err != nil {
+		return "", err
+	}
+	b.warnUnused()
+	if last.image.ID == "" {
+		return "", invalidf("No image was generated. Is your Dockerfile empty?")
+	}
+	return last.image.ID, b.deliver(ctx, last.image.ID, names)
+}
+
+// deliver gives the image to the user.
+func (b *build) deliver(ctx context.Context, id engine.ImageID, names []string) error {
+	if err := b.s.Images.Keep(ctx, id); err != nil {
+		return err
+	}
+	b.report(engine.BuildEvent{Kind: engine.BuildDone, Image: id})
+	for _, name := range names {
+		if err := b.s.Images.Tag(ctx, string(id), name); err != nil {
+			return err
+		}
+		b.report(engine.BuildEvent{Kind: engine.BuildTagged, Text: name})
+	}
+	return nil
+}
+
+// close gives back everything that the build holds, whatever its end.
+func (b *build) close(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	var errs []error
+	for _, src := range b.sources {
+		if src.root != "" {
+			errs = append(errs, b.s.Roots.Remove(ctx, src.root))
+		}
+	}
+	for _, release := range b.releases {
+		release()
+	}
+	if b.dir != "" {
+		errs = append(errs, os.RemoveAll(b.dir))
+	}
+	errs = append(errs, b.s.cache.flush(ctx))
+	if err := errors.Join(errs...); err != nil {
+		b.s.Log.WarnContext(ctx, "a build could not clean up after itself", "error", err)
+	}
+}
+
+// hold keeps an image for as long as the build runs.
+func (b *build) hold(id engine.ImageID) error {
+	release, err := b.s.Images.Hold(id)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.releases = append(b.releases, release)
+	return nil
+}
+
+// prepare reads the arguments before the first FROM and finds out which stages are needed.
+func (b *build) prepare() error {
+	target := b.s.Host
+	if b.req.Platform != nil {
+		target = *b.req.Platform
+	}
+	b.args = arguments{given: b.req.Args, meta: platformArguments(b.s.Host, target)}
+	lex := shell.NewLex(b.file.Escape)
+	for _, c := range b.file.Args {
+		for _, kv := range c.Command.(*instructions.ArgCommand).Args {
+			b.used[kv.Key] = true
+			if kv.Value != nil {
+				word, _, err := lex.ProcessWord(*kv.Value, shell.EnvsFromSlice(b.args.metaEnv()))
+				if err != nil {
+					return invalid(err)
+				}
+				kv.Value = &word
+			}
+			b.args.meta[kv.Key] = kv.Value
+		}
+	}
+	last, err := b.target()
+	if err != nil {
+		return err
+	}
+	if err := b.addLabels(last); err != nil {
+		return err
+	}
+	return b.choose(last, lex)
+}
+
+// target is the number of the stage that was asked for.
+func (b *build) target() (int, error) {
+	n := len(b.file.Stages)
+	if n == 0 {
+		return 0, invalidf("no build stage in current context")
+	}
+	if b.req.Target == "" {
+		return n - 1, nil
+	}
+	if i := b.file.Find(b.req.Target, n); i >= 0 {
+		return i, nil
+	}
+	if i, err := strconv.Atoi(b.req.Target); err == nil && i >= 0 && i < n {
+		return i, nil
+	}
+	return 0, invalidf("failed to reach build target %s in Dockerfile", b.req.Target)
+}
+
+// addLabels ends the target with the labels that were given with the request.
+func (b *build) addLabels(target int) error {
+	if len(b.req.Labels) == 0 {
+		return nil
+	}
+	words := []string{"LABEL"}
+	kvs := instructions.KeyValuePairs{}
+	for _, key := range slices.Sorted(maps.Keys(b.req.Labels)) {
+		words = append(words, fmt.Sprintf("%q=%q", key, b.req.Labels[key]))
+		kvs = append(kvs, instructions.KeyValuePair{Key: key, Value: b.req.Labels[key]})
+	}
+	label := instructions.NewLabelCommand("", "", true) // no expansion: the words are the user's, not the recipe's
+	label.Labels = kvs
+	st := &b.file.Stages[target]
+	st.Commands = append(st.Commands, dockerfile.Command{Command: label, Text: strings.Join(words, " ")})
+	return nil
+}
+
+// runStages builds the target and what it needs, and returns the target.
+func (b *build) runStages(ctx context.Context) (*stage, error) {
+	r := newReporter(len(b.plan.order), b.report)
+	first := len(b.file.Args)
+	tell := r.of(0)
+	for i, c := range b.file.Args {
+		tell(engine.BuildEvent{Kind: engine.BuildStep, N: i + 1, Total: b.total, Text: c.Text})
+	}
+	b.stages = make([]*stage, len(b.file.Stages))
+	for place, i := range b.plan.order {
+		b.stages[i] = newStage(b, i, first, r.of(place))
+		first += 1 + len(b.file.Stages[i].Commands)
+	}
+	var all errgroup.Group
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for place, i := range b.plan.order {
+		all.Go(func() error {
+			defer r.finish(place)
+			err := b.stages[i].run(ctx)
+			if err != nil {
+				cancel()
+			}
+			return err
+		})
+	}
+	if err := all.Wait(); err != nil {
+		return nil, b.cause(err)
+	}
+	return b.stages[b.plan.order[len(b.plan.order)-1]], nil
+}
+
+// cause is the error of the stage that failed by itself, not of one that was ended because of it.
+func (b *build) cause(err error) error {
+	for _, i := range b.plan.order {
+		if own := b.stages[i].err; own != nil && engine.KindOf(own) != engine.Canceled {
+			return own
+		}
+	}
+	return err
+}
+
+func (b *build) noteArgument(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used[name] = true
+}
+
+func (b *build) warnUnused() {
+	var unused []string
+	for _, name := range slices.Sorted(maps.Keys(b.req.Args)) {
+		if !b.used[name] && !predefined[name] {
+			unused = append(unused, name)
+		}
+	}
+	if len(unused) > 0 {
+		b.report(engine.BuildEvent{Kind: engine.BuildWarning, Text: fmt.Sprintf("[Warning] One or more build-args %v were not consumed", unused)})
+	}
+}
+
+// parse reads the recipe.
+func (b *build) parse(r io.Reader, name string) error {
+	text := &counter{r: r}
+	file, err := dockerfile.Parse(text)
+	switch {
+	case text.n == 0 && (err == nil || errors.Is(err, dockerfile.ErrEmpty)):
+		return invalidf("the Dockerfile (%s) cannot be empty", name)
+	case err != nil:
+		return invalid(err)
+	}
+	b.file = file
+	return nil
+}
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}

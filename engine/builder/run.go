@@ -1,0 +1,203 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/declare"
+)
+
+// runCommand runs a command in a container upon the stage's image.
+func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) error {
+	if err := declare.Expand(cmd, st.lex, st.env()); err != nil {
+		return invalid(err)
+	}
+	words, script, err := st.runWords(cmd)
+	if err != nil {
+		return err
+	}
+	args := st.args.env(st.config.Process.Env)
+	m, err := st.openMounts(ctx, instructions.GetMounts(cmd))
+	if err != nil {
+		return err
+	}
+	defer m.close(ctx)
+	if script != nil {
+		if err := m.addScript(st.b.dir, *script); err != nil {
+			return err
+		}
+	}
+	r := &running{st: st, words: words, env: args, mounts: m, network: instructions.GetNetwork(cmd)}
+	return st.commit(ctx, change{
+		config: st.config, author: st.author, command: withArguments(st.args.traced(args), words),
+		also: append(m.keys, "network="+string(r.network)), layer: r.layer,
+	})
+}
+
+// scriptDir is where a heredoc that names its own interpreter is found by it, as with BuildKit.
+const scriptDir = "/dev/pipes"
+
+// runWords are a command's words as they are executed. A heredoc alone is the shell's whole script, or one of its own.
+func (st *stage) runWords(cmd *instructions.RunCommand) (words []string, script *instructions.ShellInlineFile, err error) {
+	line := cmd.ShellDependantCmdLine
+	if len(cmd.Files) == 0 {
+		return st.config.Line(line), nil, nil
+	}
+	if len(line.CmdLine) != 1 || !line.PrependShell {
+		return nil, nil, invalidf("parsing produced an invalid run command: %v", line.CmdLine)
+	}
+	first := cmd.Files[0]
+	if first.Chomp {
+		first.Data = parser.ChompHeredocContent(first.Data)
+	}
+	switch alone := parser.MustParseHeredoc(line.CmdLine[0]) != nil; {
+	case alone && strings.HasPrefix(first.Data, "#!"):
+		return []string{path.Join(scriptDir, first.Name)}, &first, nil
+	case alone:
+		return append(st.config.ShellWords(), first.Data), nil, nil
+	}
+	full := line.CmdLine[0]
+	for _, f := range cmd.Files {
+		full += "\n" + f.Data + f.Name
+	}
+	return append(st.config.ShellWords(), full), nil, nil
+}
+
+// running is one RUN step's container.
+type running struct {
+	st      *stage
+	words   []string
+	env     []string
+	mounts  *mounts
+	network instructions.NetworkMode
+}
+
+// layer runs the command and gives what it changed. After an error no container is left.
+func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) {
+	if r.st.image.ID == "" {
+		return nil, nil, invalidf("exec: %q: stat %s: no such file or directory", r.words[0], r.words[0])
+	}
+	b := r.st.b
+	made, err := b.s.Containers.Create(ctx, r.request())
+	if err != nil {
+		return nil, nil, err
+	}
+	r.st.report(engine.BuildEvent{Kind: engine.BuildRunning, Container: made.ID})
+	err = r.execute(ctx, string(made.ID))
+	if err != nil {
+		r.remove(ctx, made.ID, false)
+		return nil, nil, err
+	}
+	diff, err := b.s.Roots.RootDiff(ctx, made.ID)
+	if err != nil {
+		r.remove(ctx, made.ID, false)
+		return nil, nil, err
+	}
+	return diff, func(ok bool) { r.remove(ctx, made.ID, ok) }, nil
+}
+
+// remove takes the container away, unless it was asked to stay.
+func (r *running) remove(ctx context.Context, id engine.ContainerID, ok bool) {
+	b := r.st.b
+	if b.req.KeepContainers && (ok || !b.req.RemoveFailed) && ctx.Err() == nil {
+		return
+	}
+	err := b.s.Containers.Remove(context.WithoutCancel(ctx), string(id), engine.RemoveOptions{Force: true, Volumes: true})
+	if err != nil && engine.KindOf(err) != engine.NotFound {
+		b.s.Log.WarnContext(ctx, "a step's container stays", "container", id, "error", err)
+		return
+	}
+	r.st.report(engine.BuildEvent{Kind: engine.BuildRemoved, Container: id})
+}
+
+func (r *running) request() engine.CreateRequest {
+	st, req := r.st, r.st.b.req
+	config := st.config.ImageConfig
+	spec := engine.Spec{
+		ImageRef: string(st.image.ID),
+		Process: engine.ProcessSpec{
+			// One empty word takes the image's entry point away.
+			Entrypoint: []string{""}, Cmd: r.words, Env: slices.Concat(r.mounts.env, config.Process.Env, r.env),
+			WorkDir: config.Process.WorkDir, User: config.Process.User,
+		},
+		Health: &engine.HealthSpec{Test: []string{"NONE"}}, Mounts: r.mounts.specs, Network: req.Network, Resources: req.Resources,
+		Security: req.Security, Transient: !req.KeepContainers,
+	}
+	if spec.Transient {
+		spec.Log.Driver = "none" // its output goes to who builds
+	}
+	switch r.network {
+	case instructions.NetworkNone:
+		spec.Network.Mode = "none"
+	case instructions.NetworkHost:
+		spec.Network.Mode = "host"
+	}
+	platform := st.platform
+	return engine.CreateRequest{Platform: &platform, Spec: spec}
+}
+
+// execute starts the container, passes its output on and waits for its end.
+func (r *running) execute(ctx context.Context, id string) error {
+	c := r.st.b.s.Containers
+	streams, err := c.Attach(ctx, id, engine.AttachOptions{Stdout: true, Stderr: true, Stream: true})
+	if err != nil {
+		return err
+	}
+	defer streams.Close()
+	ended, err := c.Wait(ctx, id, engine.WaitNextExit)
+	if err != nil {
+		return err
+	}
+	delivered := make(chan error, 1)
+	go func() {
+		delivered <- streams.Run(ctx, engine.Stdio{Stdout: output{r.st.report, false}, Stderr: output{r.st.report, true}})
+	}()
+	if err := c.Start(ctx, id); err != nil {
+		return errors.Join(err, streams.Close())
+	}
+	if err := <-delivered; err != nil {
+		return err
+	}
+	select {
+	case end := <-ended:
+		return r.verdict(end)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *running) verdict(end engine.WaitResult) error {
+	if end.ExitCode == 0 && end.Err == "" {
+		return nil
+	}
+	e := &engine.Error{
+		Op: "build", Kind: engine.Internal, Resource: engine.ResourceBuild, Reason: engine.ReasonStepFailed,
+		Args: []string{strings.Join(r.words, " "), strconv.Itoa(end.ExitCode)},
+	}
+	if end.Err != "" {
+		e.Err = fmt.Errorf("%s", end.Err)
+	}
+	return e
+}
+
+// output passes on what a container writes.
+type output struct {
+	report engine.BuildFunc
+	stderr bool
+}
+
+// Write implements io.Writer.
+func (o output) Write(p []byte) (int, error) {
+	o.report(engine.BuildEvent{Kind: engine.BuildOutput, Stderr: o.stderr, Data: p})
+	return len(p), nil
+}
