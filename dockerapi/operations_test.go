@@ -17,7 +17,6 @@ const (
 	noSwarm      = "swarm mode is not supported: to run containers on several machines use a scheduler that speaks to each machine's engine, such as Nomad"
 	noPlugin     = `plugin "x" not found`
 	noPlugins    = "plugins are not supported"
-	noBuild      = "building images is not supported yet"
 	noBuildKit   = "this engine does not serve BuildKit: set DOCKER_BUILDKIT=0 to build without it"
 	noCluster    = "volume update only valid for cluster volumes, but swarm is unavailable"
 	noExperiment = "This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order to enable it."
@@ -28,7 +27,6 @@ var refused = map[string]struct {
 	status  int
 	message string
 }{
-	"POST /build":   {http.StatusNotImplemented, noBuild}, // the builder is not there yet
 	"POST /session": {http.StatusNotImplemented, noBuildKit},
 
 	"PUT /volumes/{name}": {http.StatusServiceUnavailable, noCluster}, // there are only cluster volumes to update
@@ -105,7 +103,7 @@ func TestEveryOperationIsServedOrRefusedForAReason(t *testing.T) {
 func TestUnpublishedOperations(t *testing.T) {
 	s := newServer(new(strings.Builder))
 	for op, want := range map[string]int{
-		"OPTIONS /containers/json": 200, "OPTIONS /nothing": 200, "POST /build/cancel?id=x": 200, "POST /build/cancel": 400, "POST /grpc": 501,
+		"OPTIONS /containers/json": 200, "OPTIONS /nothing": 200, "POST /build/cancel": 400, "POST /grpc": 501,
 		"GET /containers/x/checkpoints": 501, "POST /containers/x/checkpoints": 501, "DELETE /containers/x/checkpoints/y": 501,
 		"GET /plugins": 200, "PATCH /containers/json": 404,
 	} {

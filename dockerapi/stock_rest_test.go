@@ -108,12 +108,40 @@ func TestWhatThereIsNoneOf(t *testing.T) {
 	_, _, err = b.docker.PluginInspectWithRaw(ctx, "team/plug")
 	want(t, err, cerrdefs.IsNotFound, `plugin "team/plug" not found`)
 	want(t, b.docker.PluginRemove(ctx, "plug", types.PluginRemoveOptions{}), cerrdefs.IsNotFound, `plugin "plug" not found`)
-	_, err = b.docker.ImageBuild(ctx, strings.NewReader(""), build.ImageBuildOptions{})
-	want(t, err, cerrdefs.IsNotImplemented, "building images is not supported yet")
 	report, err := b.docker.BuildCachePrune(ctx, build.CachePruneOptions{All: true})
 	if err != nil || report.SpaceReclaimed != 0 || !b.build.query.All {
 		t.Errorf("build cache: %+v, %v", report, err)
 	}
+}
+
+// A build's stream begins with what there is to tell; an error before that is an answer of its own.
+func TestBuildStreams(t *testing.T) {
+	b := newBed(t)
+	_, err := b.docker.ImageBuild(t.Context(), strings.NewReader("bad"), build.ImageBuildOptions{})
+	want(t, err, cerrdefs.IsInvalidArgument, "dockerfile parse error on line 1: bad")
+	_, err = b.docker.ImageBuild(t.Context(), strings.NewReader(""), build.ImageBuildOptions{Version: build.BuilderBuildKit})
+	want(t, err, cerrdefs.IsNotImplemented, "set DOCKER_BUILDKIT=0 to build without it")
+	_, err = b.docker.ImageBuild(t.Context(), strings.NewReader(""), build.ImageBuildOptions{Squash: true})
+	want(t, err, cerrdefs.IsInvalidArgument, "squash is only supported with experimental mode")
+	const step = `{"stream":"Step 1/1 : FROM a"}` + "\r\n" + `{"stream":"\n"}` + "\r\n"
+	for _, c := range []struct {
+		context string
+		quiet   bool
+		want    string
+	}{
+		{"good", false, step + `{"stream":"\u001b[91me\n\u001b[0m"}` + "\r\n" + `{"aux":{"ID":"sha256:abc"}}` + "\r\n"},
+		{"good", true, `{"stream":"sha256:abc\n"}` + "\r\n"},
+		{"fail", false, step + `{"errorDetail":{"code":3,"message":"The command '/bin/sh -c x' returned a non-zero code: 3"},"error":"The command '/bin/sh -c x' returned a non-zero code: 3"}` + "\r\n"},
+	} {
+		res, err := b.docker.ImageBuild(t.Context(), strings.NewReader(c.context), build.ImageBuildOptions{SuppressOutput: c.quiet})
+		ok(t, err)
+		got, err := all(res.Body)
+		ok(t, err)
+		if got != c.want {
+			t.Errorf("%s, quiet %t:\n%s\nwant\n%s", c.context, c.quiet, got, c.want)
+		}
+	}
+	ok(t, b.docker.BuildCancel(t.Context(), "x"))
 }
 
 // A client of BuildKit's protocol gets through to its first call, whose error says what to do.
