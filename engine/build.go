@@ -22,7 +22,7 @@ type BuildRequest struct {
 	Labels map[string]string
 
 	NoCache   bool
-	CacheFrom []string // images whose history may serve as cache
+	CacheFrom []string // images whose history would serve as cache; the builder says that it does not use them
 	Pull      bool     // ask the registry for base images that are here
 	// KeepContainers leaves the containers of steps, as containers that have ended.
 	KeepContainers bool

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/xcengine/xc/imageformat"
 )
 
 // Platform is an OCI platform.
@@ -176,6 +178,8 @@ type NewImage struct {
 	CreatedBy, Comment string
 	Author             string
 	Created            time.Time // zero: now
+	// Jail changes xc's part of the parent's configuration, after Config; nil leaves it. It must not keep what it is given.
+	Jail func(*imageformat.JailConfig) error
 	// Intermediate images carry a build's later steps or wait for a build to come: lists leave them out while they have no
 	// name, and only the build cache's prune removes them.
 	Intermediate bool

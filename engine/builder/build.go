@@ -54,6 +54,9 @@ func (b *build) run(ctx context.Context, names []string) (engine.ImageID, error)
 	if err := b.prepare(); err != nil {
 		return "", err
 	}
+	if len(b.req.CacheFrom) > 0 {
+		b.report(engine.BuildEvent{Kind: engine.BuildWarning, Text: "[Warning] cache-from is not used: steps are found in this engine's own cache alone"})
+	}
 	last, err := b.runStages(ctx)
 	if err != nil {
 		return "", err
@@ -159,7 +162,7 @@ func (b *build) target() (int, error) {
 	if i, err := strconv.Atoi(b.req.Target); err == nil && i >= 0 && i < n {
 		return i, nil
 	}
-	return 0, invalidf("failed to reach build target %s in Dockerfile", b.req.Target)
+	return 0, invalidf("target stage %q could not be found", b.req.Target)
 }
 
 // addLabels ends the target with the labels that were given with the request.
@@ -243,7 +246,11 @@ func (b *build) warnUnused() {
 // parse reads the recipe.
 func (b *build) parse(r io.Reader, name string) error {
 	text := &counter{r: r}
-	file, err := dockerfile.Parse(text)
+	parse := dockerfile.Parse
+	if b.isJailfile() {
+		parse = parseJailfile
+	}
+	file, err := parse(text)
 	switch {
 	case text.n == 0 && (err == nil || errors.Is(err, dockerfile.ErrEmpty)):
 		return invalidf("the Dockerfile (%s) cannot be empty", name)

@@ -42,14 +42,22 @@ func (b *build) read(ctx context.Context) error {
 	return b.ignore(ctx)
 }
 
+const jailfileName = "Jailfile"
+
 func (b *build) recipeName() string {
 	switch {
 	case b.req.Dockerfile != "":
 		return b.req.Dockerfile
 	case b.req.Format == engine.BuildJailfile:
-		return "Jailfile"
+		return jailfileName
 	}
 	return "Dockerfile"
+}
+
+// isJailfile reports whether the recipe is a Jailfile, by the request's word or by its name, for Docker's clients have no
+// word for it.
+func (b *build) isJailfile() bool {
+	return b.req.Format == engine.BuildJailfile || path.Base(b.req.Dockerfile) == jailfileName
 }
 
 // bringContext puts the context into a directory. A URL may also give the recipe itself, which is then all there is.

@@ -14,7 +14,6 @@ type Images interface {
 	Pull(ctx context.Context, req engine.PullRequest, report engine.ProgressFunc) error
 	Create(ctx context.Context, n engine.NewImage) (engine.ImageID, error)
 	Tag(ctx context.Context, ref, target string) error
-	History(ctx context.Context, ref string, platform *engine.Platform) ([]engine.HistoryEntry, error)
 	Keeper
 }
 

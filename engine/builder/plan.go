@@ -1,7 +1,6 @@
 package builder
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -93,5 +92,3 @@ func (b *build) stageNamed(name string, before int) (int, bool) {
 	}
 	return stageNumber(name, before)
 }
-
-func (b *build) planned(i int) bool { return slices.Contains(b.plan.order, i) }

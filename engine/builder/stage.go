@@ -12,6 +12,7 @@ import (
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/builder/dockerfile"
 	"github.com/xcengine/xc/engine/internal/declare"
+	"github.com/xcengine/xc/imageformat"
 )
 
 // scratch is the base of a stage that begins with nothing.
@@ -177,6 +178,9 @@ func (st *stage) do(ctx context.Context, c dockerfile.Command) error {
 		return st.workdir(ctx, i)
 	case *instructions.ArgCommand:
 		return st.argument(ctx, i)
+	case *jailCommand:
+		d := i.directive
+		return st.commit(ctx, change{config: st.config, author: st.author, comment: d.Text, also: []string{"jail"}, jail: i.edit})
 	}
 	return st.declare(ctx, c.Command)
 }
@@ -214,11 +218,11 @@ func (st *stage) argument(ctx context.Context, cmd *instructions.ArgCommand) err
 type change struct {
 	config  *declare.Config
 	author  string
-	comment string   // of a step that no container made: "#(nop)" is put before it
-	files   bool     // the comment is about files; Docker puts one blank less before it
-	command []string // of RUN: what was run
-	also    []string // what else the result depends on
-	fresh   bool     // the cache must not be asked
+	comment string                              // of a step that no container made: "#(nop)" is put before it
+	files   bool                                // the comment is about files; Docker puts one blank less before it
+	command []string                            // of RUN: what was run
+	also    []string                            // what else the result depends on
+	jail    func(*imageformat.JailConfig) error // changes xc's part of the configuration; nil: nothing
 	// layer makes the step's layer; nil when there is none. done is called when the layer was read.
 	layer func(ctx context.Context) (tar io.ReadCloser, done func(ok bool), err error)
 }
@@ -240,7 +244,7 @@ func (st *stage) commit(ctx context.Context, c change) error {
 	if err != nil {
 		return err
 	}
-	if !st.b.req.NoCache && !c.fresh {
+	if !st.b.req.NoCache {
 		if img, ok := st.cached(ctx, key, in); ok {
 			st.report(engine.BuildEvent{Kind: engine.BuildCached})
 			st.adopt(img, c)
@@ -286,6 +290,7 @@ func (st *stage) cached(ctx context.Context, key string, in inputs) (engine.Imag
 func (st *stage) make(ctx context.Context, in inputs, c change) (engine.Image, error) {
 	n := engine.NewImage{
 		Parent: in.Parent, Platform: in.Platform, Config: in.Config, CreatedBy: in.Command, Author: in.Author, Intermediate: true,
+		Jail: c.jail,
 	}
 	done := func(bool) {}
 	if c.layer != nil {
@@ -309,6 +314,10 @@ func (st *stage) make(ctx context.Context, in inputs, c change) (engine.Image, e
 
 func (st *stage) adopt(img engine.Image, c change) {
 	st.image, st.config, st.author = img, c.config, c.author
+	if c.jail != nil {
+		// What xc's part says is told in Docker's words too.
+		st.config = declare.New(img.Config, st.b.file.Escape)
+	}
 }
 
 // await returns an earlier stage when it is done. One that the plan does not have is built now, in the voice of the stage

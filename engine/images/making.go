@@ -86,7 +86,7 @@ func (s *Service) rootLayer(ctx context.Context, c engine.Container) (localLayer
 func (s *Service) Create(ctx context.Context, n engine.NewImage) (engine.ImageID, error) {
 	st := step{
 		parent: n.Parent, platform: n.Platform, config: n.Config, author: n.Author, comment: n.Comment, createdBy: n.CreatedBy, created: n.Created,
-		intermediate: n.Intermediate,
+		intermediate: n.Intermediate, jail: n.Jail,
 	}
 	if n.Layer != nil {
 		l, err := s.spoolLayer(ctx, n.Layer)
@@ -111,6 +111,7 @@ type step struct {
 	container                  engine.ContainerID
 	names                      []reference.NamedTagged
 	intermediate               bool
+	jail                       func(*imageformat.JailConfig) error
 }
 
 // emptyTar is the digest of a tar without entries, by which Docker knows a layer that changes nothing.
@@ -146,6 +147,13 @@ func (s *Service) make(ctx context.Context, st step) (engine.ImageID, error) {
 	doc.History = append(slices.Clone(doc.History), imageformat.History{
 		Created: &created, Author: st.author, Comment: st.comment, CreatedBy: st.createdBy, EmptyLayer: empty,
 	})
+	if st.jail != nil {
+		j := doc.JailConfig()
+		if err := st.jail(&j); err != nil {
+			return "", imageError("", engine.Invalid, "", err)
+		}
+		doc.SetJail(j)
+	}
 	if img.config, err = doc.Marshal(); err != nil {
 		return "", err
 	}

@@ -1,0 +1,237 @@
+package builder
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/moby/patternmatcher"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/fstree"
+)
+
+func TestArgumentsAndTheirScope(t *testing.T) {
+	text := func(s string) *string { return &s }
+	a := arguments{
+		given: map[string]*string{"GIVEN": text("user"), "HTTP_PROXY": text("p"), "NONE": nil},
+		meta:  map[string]*string{"META": text("meta"), "GIVEN": text("recipe")},
+	}
+	if got := a.metaEnv(); !slices.Equal(got, []string{"GIVEN=user", "META=meta"}) {
+		t.Errorf("FROM sees %v", got)
+	}
+	st := a.stage()
+	if got := st.env(nil); !slices.Equal(got, []string{"HTTP_PROXY=p"}) {
+		t.Errorf("without ARG a stage sees %v", got)
+	}
+	st.declared["META"], st.declared["OWN"], st.declared["NONE"], st.declared["GIVEN"] = nil, text("own"), nil, text("x")
+	env := st.env([]string{"OWN=image"})
+	if want := []string{"GIVEN=user", "HTTP_PROXY=p", "META=meta"}; !slices.Equal(env, want) {
+		t.Errorf("a stage sees %v, want %v", env, want)
+	}
+	if got := withArguments(st.traced(env), []string{"sh"}); !slices.Equal(got, []string{"|2", "GIVEN=user", "META=meta", "sh"}) {
+		t.Errorf("history tells %v", got)
+	}
+	if len(a.stage().declared) != 0 {
+		t.Error("a stage sees what another declared")
+	}
+}
+
+func TestStagesSpeakInTurn(t *testing.T) {
+	var heard []string
+	r := newReporter(3, func(e engine.BuildEvent) { heard = append(heard, e.Text+string(e.Data)) })
+	one, two, three := r.of(0), r.of(1), r.of(2)
+	data := []byte("kept")
+	three(engine.BuildEvent{Data: data})
+	copy(data, "lost")
+	two(engine.BuildEvent{Text: "two"})
+	one(engine.BuildEvent{Text: "one"})
+	r.finish(1)
+	r.finish(0)
+	three(engine.BuildEvent{Text: "three"})
+	r.finish(2)
+	if want := []string{"one", "two", "kept", "three"}; !slices.Equal(heard, want) {
+		t.Errorf("heard %v, want %v", heard, want)
+	}
+}
+
+func TestRepositories(t *testing.T) {
+	for s, want := range map[string]repository{
+		"https://host/x.git#v1:sub": {"https://host/x.git", "v1", "sub"}, "git@host:x/y": {"git@host:x/y", "", ""},
+		"github.com/a/b#main": {"https://github.com/a/b", "main", ""}, "git://host/x": {"git://host/x", "", ""},
+	} {
+		if got, ok := parseRepository(s); !ok || got != want {
+			t.Errorf("%s: %+v, %t", s, got, ok)
+		}
+	}
+	for _, s := range []string{"https://host/x.tar", "a.git", "./x", "dir/file", "https://host/x?y=.git"} {
+		if got, ok := parseRepository(s); ok {
+			t.Errorf("%s is taken for the repository %+v", s, got)
+		}
+	}
+	b := &build{dir: t.TempDir()}
+	for _, r := range []repository{{remote: "--upload-pack=x"}, {remote: "git://h/x", ref: "--exec=x"}} {
+		if _, _, err := b.clone(t.Context(), r); engine.KindOf(err) != engine.Invalid {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+}
+
+func TestKeptParents(t *testing.T) {
+	for _, c := range []struct {
+		pattern, at, want string
+		isDir             bool
+	}{
+		{"a/b/c", "/a/b/c", "a/b", false}, {"a/b/c", "/a/b/c", "a/b/c", true}, {"./a/./d/e", "/a/d/e", "d", false},
+		{"a/./*/x", "/a/q/x", "q", false}, {"x", "/x", "", false},
+	} {
+		if got := kept(c.pattern, c.at, c.isDir); got != c.want {
+			t.Errorf("%s at %s: %q, want %q", c.pattern, c.at, got, c.want)
+		}
+	}
+}
+
+// plant makes files below a directory: a name that ends in "/" is a directory, content that begins with "@" a link.
+func plant(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		at := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		target, isLink := strings.CutPrefix(content, "@")
+		var err error
+		switch {
+		case strings.HasSuffix(name, "/"):
+			err = os.MkdirAll(at, 0o755)
+		case isLink:
+			err = os.Symlink(target, at)
+		default:
+			err = os.WriteFile(at, []byte(content), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestPatternsOfSources(t *testing.T) {
+	src := newSource(plant(t, map[string]string{"a.txt": "", "b.txt": "", "d/x/1": "", "d/y/1": "", "d/y/2": "", "[q]": "", "away": "@/etc"}))
+	for pattern, want := range map[string][]string{
+		"*.txt": {"/a.txt", "/b.txt"}, "d/*/1": {"/d/x/1", "/d/y/1"}, "d/**/2": {"/d/y/2"}, "[[]q]": {"/[q]"}, "none*": nil, "away/pass*": nil,
+	} {
+		got, err := src.match(pattern)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v, want %v", pattern, got, err, want)
+		}
+	}
+	if _, err := src.match("[a"); engine.KindOf(err) != engine.Invalid {
+		t.Errorf("a pattern that is none: %v", err)
+	}
+}
+
+func TestDigestsSeeWhatACopyKeeps(t *testing.T) {
+	digest := func(change func(dir string) error) string {
+		dir := plant(t, map[string]string{"d/a": "a", "d/s/b": "b", "d/l": "@a"})
+		if err := change(dir); err != nil {
+			t.Fatal(err)
+		}
+		src := newSource(dir)
+		src.foreign = true
+		sum, err := src.digest(t.Context(), "/d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	plain := digest(func(string) error { return nil })
+	for name, change := range map[string]func(dir string) error{
+		"content": func(dir string) error { return os.WriteFile(filepath.Join(dir, "d/a"), []byte("A"), 0o644) },
+		"mode":    func(dir string) error { return os.Chmod(filepath.Join(dir, "d/s/b"), 0o755) },
+		"name":    func(dir string) error { return os.Rename(filepath.Join(dir, "d/a"), filepath.Join(dir, "d/c")) },
+		"place":   func(dir string) error { return os.Rename(filepath.Join(dir, "d/s/b"), filepath.Join(dir, "d/b")) },
+		"a link's target": func(dir string) error {
+			l := filepath.Join(dir, "d/l")
+			if err := os.Remove(l); err != nil {
+				return err
+			}
+			return os.Symlink("s", l)
+		},
+	} {
+		if digest(change) == plain {
+			t.Errorf("a change of %s is not seen", name)
+		}
+	}
+	if digest(func(dir string) error { return os.WriteFile(filepath.Join(dir, "beside"), nil, 0o644) }) != plain {
+		t.Error("a change elsewhere is seen")
+	}
+}
+
+// A copy replaces what is in its way and follows no link of the tree that it writes to out of it.
+func TestCopiesStayInTheirTree(t *testing.T) {
+	outside := plant(t, map[string]string{"victim": "safe"})
+	from := plant(t, map[string]string{"f": "new", "d/x": "x", "d/.log": "l"})
+	to := plant(t, map[string]string{"f": "@" + outside + "/victim", "d": "@" + outside, "lnk": "@" + outside})
+	ignore, err := patternmatcher.New([]string{"**/*.log"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, err := fstree.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	src := newSource(from)
+	w := &writer{exclude: ignore}
+	if err := w.directory(context.Background(), tree, item{src: src, path: "/"}, "/"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.file(context.Background(), tree, item{src: src, path: "/f", name: "f"}, "/lnk/deep/", true); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, name := range []string{filepath.Join(outside, "victim"), filepath.Join(to, "f"), filepath.Join(to, "d/x"), filepath.Join(to, outside, "deep/f")} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Error(err)
+		}
+		got[strings.TrimPrefix(strings.TrimPrefix(name, to), outside)] = string(text)
+	}
+	if diff := cmp.Diff(map[string]string{"/victim": "safe", "/f": "new", "/d/x": "x", "/deep/f": "new"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if names, err := os.ReadDir(outside); err != nil || len(names) != 1 {
+		t.Errorf("outside there is %v, %v", names, err)
+	}
+	if _, err := os.Lstat(filepath.Join(to, "d/.log")); !os.IsNotExist(err) {
+		t.Errorf("what is excluded was copied: %v", err)
+	}
+}
+
+func TestJailfilesBecomeStages(t *testing.T) {
+	f, err := parseJailfile(strings.NewReader("FROM xc-predefine:empty as a\nCOPY x /\nFROM b\nCOPY --from a /x /y\nRUN sh -e <<EOF\necho 'q'\nEOF\nADDENV --require -d \"the words\" K=v\nALLOW raw_sockets -chflags\nCMD[entry_point:m] a b\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Stages) != 2 || f.Stages[0].Base != scratch || f.Stages[0].Name != "a" || len(f.Stages[1].Commands) != 5 {
+		t.Fatalf("%+v", f.Stages)
+	}
+	for text, want := range map[string]string{
+		"RUN x":                   "line 1, column 1: RUN stands before the first FROM",
+		"FROM a\nFROM b":          "line 2, column 1: a stage before another needs a name: FROM IMAGE as NAME",
+		"FROM a\nCOPY a b":        "line 2, column 1: COPY takes a source and an absolute destination",
+		"FROM a\nCOPY --to x a /": "line 2, column 1: COPY has no option --to",
+		"FROM a\nSYSVIPC foo":     "line 2, column 1: SYSVIPC knows shm, msg and sem, not \"foo\"",
+		"FROM a\nADDENV --x K":    "line 2, column 1: unknown option --x",
+	} {
+		if _, err := parseJailfile(strings.NewReader(text)); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}

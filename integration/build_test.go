@@ -1,0 +1,399 @@
+package integration
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+var updateBuilds = flag.Bool("update-builds", false, "write testdata/builds: from the oracle what it can build, all else from this engine")
+
+// recipe is a Dockerfile with its context.
+type recipe struct {
+	name  string
+	text  string            // the Dockerfile; testbox is there
+	files map[string]string // of the context: content by path; "@target" is a link, "x!content" has mode 0755, a name in "/" is a directory
+	args  []string          // of docker build
+	stdin bool              // the Dockerfile comes on stdin and is all there is
+	// ours says why dockerd's classic builder is not asked: it cannot do it, or does it otherwise for a reason.
+	ours string
+}
+
+const (
+	buildKitOnly = "BuildKit's alone: the classic builder refuses it"
+)
+
+// TestBuilds builds every recipe and compares what came of it, files, configuration and history, with what is written down
+// in testdata/builds: there from a real dockerd where it has the feature, which XC_ORACLE names anew.
+func TestBuilds(t *testing.T) {
+	e := start(t)
+	var o *engine
+	if os.Getenv("XC_ORACLE") != "" {
+		o = oracle(t)
+		o.sparing(t)
+	}
+	for _, r := range recipes {
+		t.Run(r.name, func(t *testing.T) {
+			file := filepath.Join("testdata", "builds", r.name+".golden")
+			got := e.as(t).built(t, r)
+			var theirs string
+			if o != nil && r.ours == "" {
+				theirs = o.as(t).built(t, r)
+			}
+			if *updateBuilds {
+				if theirs == "" {
+					theirs = got
+				}
+				if err := os.WriteFile(file, []byte(theirs), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("this engine made\n%s\nwant\n%s", got, want)
+			}
+			if theirs != "" && theirs != string(want) {
+				t.Errorf("the oracle made\n%s\nwant\n%s", theirs, want)
+			}
+		})
+	}
+}
+
+// sparing removes, at the test's end, the images without a name and the containers that builds left in an engine that is not
+// the test's own: dockerd keeps those of failed steps.
+func (e *engine) sparing(t *testing.T) {
+	list := func(args ...string) []string { return strings.Fields(e.must(append(args, "-q", "--no-trunc")...)) }
+	images, containers := list("images", "-f", "dangling=true"), list("ps", "-a")
+	t.Cleanup(func() {
+		for _, id := range list("ps", "-a") {
+			if !slices.Contains(containers, id) {
+				e.must("rm", "-f", id)
+			}
+		}
+		for _, id := range list("images", "-f", "dangling=true") {
+			if !slices.Contains(images, id) {
+				e.must("rmi", id)
+			}
+		}
+	})
+}
+
+// as is the engine with another test to report to.
+func (e *engine) as(t *testing.T) *engine {
+	sub := *e
+	sub.t = t
+	return &sub
+}
+
+// built builds a recipe and describes what came of it.
+func (e *engine) built(t *testing.T, r recipe) string {
+	t.Helper()
+	tag := "xcbuild-" + strings.ToLower(r.name)
+	dir := r.plant(t)
+	args := append([]string{"build", "-t", tag}, r.args...)
+	stdin := ""
+	if r.stdin {
+		stdin, dir = r.text, "-"
+	}
+	res := e.feed(stdin, append(args, dir)...)
+	defer e.docker("rmi", "-f", tag)
+	if res.code != 0 {
+		return fmt.Sprintf("exit code %d\n%s\n", res.code, failure(res.err))
+	}
+	config := e.must("image", "inspect", "-f", "{{json .Config}}", tag)
+	history := e.must("history", "--no-trunc", "--format", "{{json .CreatedBy}}", tag)
+	id := e.must("create", tag, "x")
+	defer e.docker("rm", "-f", "-v", id)
+	return "config " + plainConfig(t, config) + "\n" + e.files(t, id) + plainHistory(t, history)
+}
+
+// plant writes the context.
+func (r recipe) plant(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	files := map[string]string{"Dockerfile": r.text}
+	for name, content := range r.files {
+		files[name] = content
+	}
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		target, isLink := strings.CutPrefix(content, "@")
+		script, isScript := strings.CutPrefix(content, "x!")
+		switch {
+		case strings.HasSuffix(name, "/"):
+			err = os.MkdirAll(path, 0o755)
+		case isLink:
+			err = os.Symlink(target, path)
+		case isScript:
+			err = os.WriteFile(path, []byte(script), 0o755)
+		default:
+			err = os.WriteFile(path, []byte(content), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+var (
+	ids      = regexp.MustCompile(`(sha256:|file:|dir:|multi:)[0-9a-f]{64}|/tmp/[^ :]*`)
+	advice   = regexp.MustCompile(`(?s)DEPRECATED: The legacy builder.*?environment-variable\.\n`)
+	ociWords = regexp.MustCompile(`.*: (exec: ".*?": [^:]*).*`)
+)
+
+// failure is what the client told of a failed build, without what differs from host to host.
+func failure(errs string) string {
+	errs = strings.TrimSpace(advice.ReplaceAllString(errs, ""))
+	lines := strings.Split(errs, "\n")
+	return ociWords.ReplaceAllString(ids.ReplaceAllString(lines[len(lines)-1], "$1…"), "$1")
+}
+
+// plainConfig is an image's configuration without what is empty.
+func plainConfig(t *testing.T, text string) string {
+	t.Helper()
+	var c map[string]any
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		t.Fatal(err)
+	}
+	for key, v := range c {
+		switch v := v.(type) {
+		case nil:
+			delete(c, key)
+		case string:
+			if v == "" || key == "Hostname" || key == "Image" {
+				delete(c, key)
+			}
+		case bool:
+			if !v {
+				delete(c, key)
+			}
+		case []any:
+			if len(v) == 0 {
+				delete(c, key)
+			}
+		case map[string]any:
+			if len(v) == 0 {
+				delete(c, key)
+			}
+		}
+	}
+	out, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// plainHistory is the history of what was made here, oldest first, with digests masked. It takes one JSON string a line.
+func plainHistory(t *testing.T, text string) string {
+	t.Helper()
+	var out strings.Builder
+	for _, line := range slices.Backward(strings.Split(text, "\n")) {
+		var by string
+		if err := json.Unmarshal([]byte(line), &by); err != nil {
+			t.Fatal(err)
+		}
+		if by != "" {
+			fmt.Fprintf(&out, "by %s\n", strings.ReplaceAll(ids.ReplaceAllString(by, "$1…"), "\n", "\\n"))
+		}
+	}
+	return out.String()
+}
+
+// own are the files that every container has or that engines put there.
+var own = regexp.MustCompile(`^(bin/.*|data/|dev/.*|proc/|sys/|tmp/|var/|root/|etc/|bin/|etc/(passwd|group|notexec|hosts|hostname|resolv\.conf|mtab)|\.dockerenv)$`)
+
+// files lists what a container's root holds beyond testbox's own, without times.
+func (e *engine) files(t *testing.T, id string) string {
+	t.Helper()
+	cmd := e.command(context.Background(), "export", id)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for r := tar.NewReader(out); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if own.MatchString(h.Name) {
+			continue
+		}
+		line := fmt.Sprintf("%c %o %d:%d %s", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Name)
+		switch h.Typeflag {
+		case tar.TypeReg:
+			var b bytes.Buffer
+			if _, err := io.Copy(&b, r); err != nil {
+				t.Fatal(err)
+			}
+			if line += fmt.Sprintf(" %q", b.String()); b.Len() > 200 {
+				line = fmt.Sprintf("%c %o %d:%d %s %d %x", h.Typeflag, h.Mode&0o7777, h.Uid, h.Gid, h.Name, b.Len(), sha256.Sum256(b.Bytes()))
+			}
+		case tar.TypeSymlink, tar.TypeLink:
+			line += " -> " + h.Linkname
+		}
+		lines = append(lines, line)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(lines)
+	return strings.Join(append(lines, ""), "\n")
+}
+
+// packed is a tar, compressed or not, of one file that has an owner of its own.
+func packed(compress bool, name, content string) string {
+	var b bytes.Buffer
+	var w io.Writer = &b
+	var gz *gzip.Writer
+	if compress {
+		gz = gzip.NewWriter(&b)
+		w = gz
+	}
+	t := tar.NewWriter(w)
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o640, Uid: 7, Gid: 8, Size: int64(len(content)), ModTime: time.Unix(1e9, 0)}
+	err := t.WriteHeader(h)
+	if err == nil {
+		_, err = io.WriteString(t, content)
+	}
+	err = errors.Join(err, t.Close())
+	if gz != nil {
+		err = errors.Join(err, gz.Close())
+	}
+	if err != nil { // into memory: cannot be
+		panic(err)
+	}
+	return b.String()
+}
+
+// A build of an unchanged tree runs nothing; a changed file runs again what depends on it and nothing else.
+func TestBuildCache(t *testing.T) {
+	e := start(t)
+	r := recipe{
+		text:  "FROM testbox AS a\nCOPY one /one\nRUN cat /one > /a\nFROM testbox AS b\nCOPY two /two\nRUN cat /two > /b\nFROM testbox\nCOPY --from=a /a /\nCOPY --from=b /b /\nRUN echo end > /end\n",
+		files: map[string]string{"one": "1", "two": "2"},
+	}
+	dir := r.plant(t)
+	build := func(args ...string) string {
+		return e.must(append([]string{"build", "-t", "cached"}, append(args, dir)...)...)
+	}
+	steps := func(out string) (run, found int) {
+		return strings.Count(out, "Running in"), strings.Count(out, "Using cache")
+	}
+	if run, found := steps(build()); run != 3 || found != 0 {
+		t.Errorf("first build: %d run, %d found", run, found)
+	}
+	first := e.must("image", "inspect", "-f", "{{.Id}}", "cached")
+	if run, found := steps(build()); run != 0 || found != 7 {
+		t.Errorf("second build: %d run, %d found", run, found)
+	}
+	if again := e.must("image", "inspect", "-f", "{{.Id}}", "cached"); again != first {
+		t.Errorf("the second build made %s of %s", again, first)
+	}
+	now := time.Now().Add(time.Hour)
+	if err := os.Chtimes(filepath.Join(dir, "one"), now, now); err != nil {
+		t.Fatal(err)
+	}
+	if run, _ := steps(build()); run != 0 {
+		t.Errorf("a changed time ran %d steps", run)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "two"), []byte("22"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if run, found := steps(build()); run != 2 || found != 3 {
+		t.Errorf("after a change of the second stage's file: %d run, %d found", run, found)
+	}
+	if got := e.must("run", "--rm", "cached", "cat", "/a", "/b", "/end"); got != "122end" {
+		t.Errorf("the image holds %q", got)
+	}
+	if run, found := steps(build("--no-cache")); run != 3 || found != 0 {
+		t.Errorf("without the cache: %d run, %d found", run, found)
+	}
+	if got := e.must("images", "-q", "-f", "dangling=true"); strings.Count(got, "\n") > 2 {
+		t.Errorf("intermediate images are shown: %s", got)
+	}
+	e.must("rmi", "-f", "cached")
+	e.must("image", "prune", "-f")
+	e.must("builder", "prune", "-a", "-f")
+	if got := e.must("system", "df", "--format", "{{.Type}} {{.TotalCount}}"); !strings.Contains(got, "Build Cache 0") {
+		t.Errorf("after the prune: %s", got)
+	}
+	if got := e.must("images", "-a", "--format", "{{.Repository}}"); got != "testbox" {
+		t.Errorf("after the prune there are %q", got)
+	}
+}
+
+// A build whose client leaves ends, and leaves nothing.
+func TestBuildEndsWithItsClient(t *testing.T) {
+	e := start(t)
+	dir := recipe{text: "FROM testbox\nRUN echo started && sleep 1000\n"}.plant(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	cmd := e.command(ctx, "build", dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the step runs", func() bool { return e.must("ps", "-q") != "" })
+	cancel()
+	cmd.Wait() //nolint:errcheck // it was killed
+	eventually(t, "its container is gone", func() bool { return e.must("ps", "-aq") == "" })
+}
+
+// A daemon that is killed amid a build leaves nothing of it but the steps that were done.
+func TestBuildOfAKilledDaemon(t *testing.T) {
+	e := start(t)
+	dir := recipe{text: "FROM testbox\nRUN echo one > /one\nCOPY Dockerfile /\nRUN sleep 1000\n"}.plant(t)
+	cmd := e.command(context.Background(), "build", dir)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the last step runs", func() bool {
+		return strings.Contains(e.must("ps", "--no-trunc", "--format", "{{.Command}}"), "sleep 1000")
+	})
+	e.cmd.Process.Kill() //nolint:errcheck // the wait below tells
+	<-e.gone
+	cmd.Wait() //nolint:errcheck // its daemon is gone
+	e.boot()
+	eventually(t, "the step's container is gone", func() bool { return e.must("ps", "-aq") == "" })
+	if left, err := os.ReadDir(filepath.Join(e.dir, "s", "builder", "running")); err != nil || len(left) > 0 {
+		t.Errorf("left of the build: %v, %v", left, err)
+	}
+	text := "FROM testbox\nRUN echo one > /one\nCOPY Dockerfile /\nRUN echo done\n"
+	if err := os.WriteFile(filepath.Join(dir, "other"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.must("build", "-f", filepath.Join(dir, "other"), dir); strings.Count(got, "Using cache") < 1 || strings.Count(got, "Running in") != 1 {
+		t.Errorf("after the restart:\n%s", got)
+	}
+}
