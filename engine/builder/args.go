@@ -98,10 +98,12 @@ func (a arguments) traced(env []string) []string {
 	})
 }
 
-// withArguments is a command as history tells it: after the arguments that it saw.
-func withArguments(env, words []string) []string {
+// withArguments is a command as history tells it: after the arguments that it saw, if it saw any, with the number of those
+// that leave a trace.
+func (a arguments) withArguments(env, words []string) []string {
 	if len(env) == 0 {
 		return words
 	}
+	env = a.traced(env)
 	return slices.Concat([]string{"|" + strconv.Itoa(len(env))}, env, words)
 }

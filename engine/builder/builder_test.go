@@ -33,7 +33,7 @@ func TestArgumentsAndTheirScope(t *testing.T) {
 	if want := []string{"GIVEN=user", "HTTP_PROXY=p", "META=meta"}; !slices.Equal(env, want) {
 		t.Errorf("a stage sees %v, want %v", env, want)
 	}
-	if got := withArguments(st.traced(env), []string{"sh"}); !slices.Equal(got, []string{"|2", "GIVEN=user", "META=meta", "sh"}) {
+	if got := st.withArguments(env, []string{"sh"}); !slices.Equal(got, []string{"|2", "GIVEN=user", "META=meta", "sh"}) {
 		t.Errorf("history tells %v", got)
 	}
 	if len(a.stage().declared) != 0 {

@@ -25,6 +25,8 @@ type Keeper interface {
 	Keep(ctx context.Context, id engine.ImageID) error
 	// RemoveIntermediate removes an intermediate image, unless it is named, used, held or carries another: a Conflict.
 	RemoveIntermediate(ctx context.Context, id engine.ImageID) (freed int64, err error)
+	// Intermediate lists the intermediate images that have no name.
+	Intermediate() []engine.ImageID
 	// UniqueSize is what an image takes beyond its parent, in bytes.
 	UniqueSize(id engine.ImageID) int64
 }

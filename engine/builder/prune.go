@@ -59,9 +59,39 @@ func (s *Service) Prune(ctx context.Context, q engine.PruneQuery) (engine.PruneR
 		}
 		entries = kept
 	}
-	err := s.mounts.prune(q, &r)
+	err := s.sweep(ctx, &r)
+	if err == nil {
+		err = s.mounts.prune(q, &r)
+	}
 	s.Events.Publish(engine.Event{Time: now(), Type: engine.EventBuilder, Action: "prune"})
 	return r, err
+}
+
+// sweep removes the images of steps that no entry leads to any more: a later build without the cache took their place.
+func (s *Service) sweep(ctx context.Context, r *engine.PruneResult) error {
+	for moved := true; moved; {
+		moved = false
+		known := map[engine.ImageID]bool{}
+		for _, e := range s.cache.all() {
+			known[e.Image] = true
+		}
+		for _, id := range s.Images.Intermediate() {
+			if known[id] {
+				continue
+			}
+			freed, err := s.Images.RemoveIntermediate(ctx, id)
+			if kind := engine.KindOf(err); err != nil && (kind == engine.Conflict || kind == engine.NotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			moved = true
+			r.Deleted = append(r.Deleted, id.Short())
+			r.Reclaimed += freed
+		}
+	}
+	return nil
 }
 
 // forget removes an entry with its image, or with all the entry alone when a user's image has become of it. It reports
@@ -69,7 +99,7 @@ func (s *Service) Prune(ctx context.Context, q engine.PruneQuery) (engine.PruneR
 func (s *Service) forget(ctx context.Context, e engine.BuildCacheEntry, all bool, r *engine.PruneResult) (bool, error) {
 	freed, err := s.Images.RemoveIntermediate(ctx, e.Image)
 	switch kind := engine.KindOf(err); {
-	case err == nil, kind == engine.NotFound:
+	case err == nil || kind == engine.NotFound:
 	case kind == engine.Conflict && all && !engine.HasReason(err, engine.ReasonInUse):
 	case kind == engine.Conflict:
 		return false, nil

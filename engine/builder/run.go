@@ -39,7 +39,7 @@ func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) e
 	}
 	r := &running{st: st, words: words, env: args, mounts: m, network: instructions.GetNetwork(cmd)}
 	return st.commit(ctx, change{
-		config: st.config, author: st.author, command: withArguments(st.args.traced(args), words),
+		config: st.config, author: st.author, command: st.args.withArguments(args, words),
 		also: append(m.keys, "network="+string(r.network)), layer: r.layer,
 	})
 }

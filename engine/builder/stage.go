@@ -233,9 +233,9 @@ func (st *stage) commit(ctx context.Context, c change) error {
 	switch {
 	case words != nil:
 	case c.files:
-		words = append(st.config.ShellWords(), "#(nop) "+c.comment)
+		words = append(c.config.ShellWords(), "#(nop) "+c.comment)
 	default:
-		words = append(st.config.ShellWords(), "#(nop) ", c.comment)
+		words = append(c.config.ShellWords(), "#(nop) ", c.comment)
 	}
 	in := inputs{
 		Parent: st.image.ID, Platform: st.platform, Author: c.author, Command: strings.Join(words, " "), Config: c.config.ImageConfig, Also: c.also,

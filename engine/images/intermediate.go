@@ -69,6 +69,17 @@ func (s *Service) intermediate(e *entry) bool {
 	return e.rec.Intermediate && len(s.index.refs(e.rec.ID)) == 0
 }
 
+// Intermediate lists the images that only a build's cache keeps.
+func (s *Service) Intermediate() []engine.ImageID {
+	var all []engine.ImageID
+	for _, e := range s.index.all() {
+		if s.intermediate(e) {
+			all = append(all, e.rec.ID)
+		}
+	}
+	return all
+}
+
 // UniqueSize is the size of the layers that an image has and its parent has not.
 func (s *Service) UniqueSize(id engine.ImageID) int64 {
 	e, ok := s.index.get(id)

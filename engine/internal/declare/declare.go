@@ -106,22 +106,31 @@ func (c *Config) surroundings(cmd instructions.Command, env shell.EnvGetter) err
 		}
 		c.VolumePaths = union(c.VolumePaths, i.Volumes)
 	case *instructions.ExposeCommand:
-		for _, word := range i.Ports {
-			specs, err := c.lex.ProcessWords(word, env)
-			if err != nil {
-				return err
-			}
-			for _, spec := range specs {
-				ports, err := parseExposed(spec)
-				if err != nil {
-					return err
-				}
-				c.ExposedPorts = union(c.ExposedPorts, ports)
-			}
-		}
+		return c.expose(i, env)
 	default:
 		return ErrNot
 	}
+	return nil
+}
+
+// expose expands the words, each of which may become several, and leaves the instruction with what they became.
+func (c *Config) expose(i *instructions.ExposeCommand, env shell.EnvGetter) error {
+	var all []string
+	for _, word := range i.Ports {
+		specs, err := c.lex.ProcessWords(word, env)
+		if err != nil {
+			return err
+		}
+		all = append(all, specs...)
+	}
+	for _, spec := range all {
+		ports, err := parseExposed(spec)
+		if err != nil {
+			return err
+		}
+		c.ExposedPorts = union(c.ExposedPorts, ports)
+	}
+	i.Ports = all
 	return nil
 }
 
