@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/declare"
+	"github.com/xcengine/xc/engine/internal/fstree"
 )
 
 // runCommand runs a command in a container upon the stage's image.
@@ -93,7 +95,9 @@ func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) 
 		return nil, nil, err
 	}
 	r.st.report(engine.BuildEvent{Kind: engine.BuildRunning, Container: made.ID})
-	err = r.execute(ctx, string(made.ID))
+	if err = r.makeTargets(ctx, made.ID); err == nil {
+		err = r.execute(ctx, string(made.ID))
+	}
 	if err != nil {
 		r.remove(ctx, made.ID, false)
 		return nil, nil, err
@@ -104,6 +108,39 @@ func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) 
 		return nil, nil, err
 	}
 	return diff, func(ok bool) { r.remove(ctx, made.ID, ok) }, nil
+}
+
+// makeTargets makes what the step's mounts stand on, for it stays in the image: were it left to the OCI runtime, each would
+// give it modes of its own.
+func (r *running) makeTargets(ctx context.Context, id engine.ContainerID) error {
+	if len(r.mounts.specs) == 0 {
+		return nil
+	}
+	at, err := r.st.b.s.Roots.Mount(ctx, id)
+	if err != nil {
+		return err
+	}
+	tree, err := fstree.Open(at)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	for _, m := range r.mounts.specs {
+		made := tree.MakeAll
+		if m.Kind == engine.MountBind {
+			if info, err := os.Stat(m.Source); err == nil && !info.IsDir() {
+				made = tree.MakeFile
+			}
+		}
+		p, err := made(m.Target)
+		if err != nil {
+			return err
+		}
+		if err := p.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remove takes the container away, unless it was asked to stay.
