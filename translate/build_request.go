@@ -30,7 +30,8 @@ func Build(q url.Values, registries string, v Version, host Host) (engine.BuildR
 		key, what string
 		to        any
 	}{
-		{"buildargs", "error reading build args", &req.Args}, {"labels", "error reading labels", &req.Labels},
+		{"buildargs", "error reading build args", &req.Args},
+		{"labels", "error reading labels", &req.Labels},
 		{"cachefrom", "error reading cache-from", &req.CacheFrom},
 	} {
 		if s := q.Get(field.key); s != "" {

@@ -86,8 +86,11 @@ func TestKeptParents(t *testing.T) {
 		pattern, at, want string
 		isDir             bool
 	}{
-		{"a/b/c", "/a/b/c", "a/b", false}, {"a/b/c", "/a/b/c", "a/b/c", true}, {"./a/./d/e", "/a/d/e", "d", false},
-		{"a/./*/x", "/a/q/x", "q", false}, {"x", "/x", "", false},
+		{"a/b/c", "/a/b/c", "a/b", false},
+		{"a/b/c", "/a/b/c", "a/b/c", true},
+		{"./a/./d/e", "/a/d/e", "d", false},
+		{"a/./*/x", "/a/q/x", "q", false},
+		{"x", "/x", "", false},
 	} {
 		if got := kept(c.pattern, c.at, c.isDir); got != c.want {
 			t.Errorf("%s at %s: %q, want %q", c.pattern, c.at, got, c.want)

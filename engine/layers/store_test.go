@@ -113,8 +113,8 @@ func (p *plain) LayerDirs(c Chain) []string {
 	return dirs
 }
 
-func (p *plain) Describe(Chain) map[string]string        { return map[string]string{} }
-func (p *plain) Status() [][2]string { return nil }
+func (p *plain) Describe(Chain) map[string]string { return map[string]string{} }
+func (p *plain) Status() [][2]string              { return nil }
 
 func (p *plain) DescribeRoot(RootSpec) map[string]string { return map[string]string{} }
 
