@@ -55,6 +55,14 @@ func (d *Daemon) purge(ctx context.Context, b Backends) error {
 		errs = append(errs, b.Runtime.RemoveSandbox(ctx, id, filepath.Join(d.dir("containers"), string(id))))
 	}
 	_, err = b.Layers.Recover(ctx, nil, nil) // nothing is named: everything goes
+	if s, ok := b.Layers.(outsider); ok && err == nil {
+		err = s.Cleanup(ctx)
+	}
 	errs = append(errs, err, b.Plumber.Cleanup(ctx), b.Firewall.Cleanup(ctx))
 	return errors.Join(errs...)
+}
+
+// outsider is a storage driver that has something outside the state directory.
+type outsider interface {
+	Cleanup(ctx context.Context) error
 }

@@ -94,6 +94,15 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 	return d, nil
 }
 
+// Cleanup destroys the daemon's own datasets with all that is in them. Call it after a Recover that named nothing, which unmounts.
+func (d *Driver) Cleanup(ctx context.Context) error {
+	err := d.tool.destroy(ctx, d.containers) // clones before what they are of
+	if d.images != d.containers {
+		err = errors.Join(err, d.tool.destroy(ctx, d.images))
+	}
+	return err
+}
+
 func unavailable(err error) error {
 	return &engine.Error{Op: "open zfs", Kind: engine.Unavailable, Err: err}
 }

@@ -180,7 +180,7 @@ func (s fuseStorage) Left(t *testing.T) []string {
 func TestConformance(t *testing.T) {
 	startFuse(t)
 	n := 0
-	layerstest.Run(t, func(t *testing.T) layerstest.Storage {
+	open := func(t *testing.T) layerstest.Storage {
 		n++
 		s := fuseStorage{base: fmt.Sprintf("%s/t%d", testPool, n), dir: t.TempDir()}
 		if out, err := exec.Command("zfs", "create", s.base).CombinedOutput(); err != nil {
@@ -195,5 +195,10 @@ func TestConformance(t *testing.T) {
 		})
 		s.Open(t)
 		return s
+	}
+	layerstest.Run(t, open)
+	t.Run("Cleanup", func(t *testing.T) {
+		s := open(t)
+		testCleanup(t, s, s.(fuseStorage).base)
 	})
 }

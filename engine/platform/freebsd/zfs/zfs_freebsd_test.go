@@ -65,7 +65,7 @@ func TestConformance(t *testing.T) {
 		}
 	})
 	n := 0
-	layerstest.Run(t, func(t *testing.T) layerstest.Storage {
+	open := func(t *testing.T) layerstest.Storage {
 		n++
 		s := storage{base: fmt.Sprintf("%s/t%d", testPool, n), dir: t.TempDir()}
 		if out, err := exec.Command("/sbin/zfs", "create", s.base).CombinedOutput(); err != nil {
@@ -73,5 +73,10 @@ func TestConformance(t *testing.T) {
 		}
 		s.Open(t)
 		return s
+	}
+	layerstest.Run(t, open)
+	t.Run("Cleanup", func(t *testing.T) {
+		s := open(t)
+		testCleanup(t, s, s.(storage).base)
 	})
 }
