@@ -113,7 +113,11 @@ func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) 
 // makeTargets makes what the step's mounts stand on, for it stays in the image: were it left to the OCI runtime, each would
 // give it modes of its own.
 func (r *running) makeTargets(ctx context.Context, id engine.ContainerID) error {
-	if len(r.mounts.specs) == 0 {
+	targets := slices.Clone(r.mounts.specs)
+	for _, v := range r.st.config.VolumePaths {
+		targets = append(targets, engine.MountSpec{Kind: engine.MountVolume, Target: v})
+	}
+	if len(targets) == 0 {
 		return nil
 	}
 	at, err := r.st.b.s.Roots.Mount(ctx, id)
@@ -125,7 +129,7 @@ func (r *running) makeTargets(ctx context.Context, id engine.ContainerID) error 
 		return err
 	}
 	defer tree.Close()
-	for _, m := range r.mounts.specs {
+	for _, m := range targets {
 		made := tree.MakeAll
 		if m.Kind == engine.MountBind {
 			if info, err := os.Stat(m.Source); err == nil && !info.IsDir() {
