@@ -105,7 +105,7 @@ var recipes = []recipe{
 	{name: "no-text", text: ""},
 	{name: "no-destination", text: "FROM testbox\nCOPY a\n"},
 	{name: "stdin", text: "FROM testbox\nENV A=1\n", stdin: true},
-	{name: "other-name", text: "FROM none\n", files: map[string]string{"sub/My.Dockerfile": "FROM testbox\nCOPY a /\n", "a": "a"}, args: []string{"-f", "sub/My.Dockerfile"}, ours: "the file's path is the client's"},
+	{name: "other-name", text: "FROM none\n", files: map[string]string{"sub/My.Dockerfile": "FROM testbox\nCOPY a /\n", "a": "a"}, args: []string{"-f", "CONTEXT/sub/My.Dockerfile"}},
 	{name: "ignored-dockerfile", text: "FROM testbox\nCOPY . /x\n", files: map[string]string{"a": "a", ".dockerignore": "Dockerfile\n.dockerignore\n"}},
 	{name: "ignore-exceptions", text: "FROM testbox\nCOPY . /x\n", files: map[string]string{".dockerignore": "**\n!keep\n!d/*.go\nd/b.go\n", "keep": "k", "d/a.go": "a", "d/b.go": "b", "e": "e"}},
 	{name: "target", text: "FROM testbox AS one\nRUN echo 1 > /f\nFROM testbox AS two\nRUN exit 1\n", args: []string{"--target", "one"}},

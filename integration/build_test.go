@@ -27,7 +27,7 @@ type recipe struct {
 	name  string
 	text  string            // the Dockerfile; testbox is there
 	files map[string]string // of the context: content by path; "@target" is a link, "x!content" has mode 0755, a name in "/" is a directory
-	args  []string          // of docker build
+	args  []string          // of docker build; CONTEXT is the context's directory
 	stdin bool              // the Dockerfile comes on stdin and is all there is
 	// ours says why dockerd's classic builder is not asked: it cannot do it, or does it otherwise for a reason.
 	ours string
@@ -107,7 +107,10 @@ func (e *engine) built(t *testing.T, r recipe) string {
 	t.Helper()
 	tag := "xcbuild-" + strings.ToLower(r.name)
 	dir := r.plant(t)
-	args := append([]string{"build", "-t", tag}, r.args...)
+	args := []string{"build", "-t", tag}
+	for _, a := range r.args {
+		args = append(args, strings.ReplaceAll(a, "CONTEXT", dir))
+	}
 	stdin := ""
 	if r.stdin {
 		stdin, dir = r.text, "-"
