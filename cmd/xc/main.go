@@ -84,7 +84,7 @@ func command() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	host := doctor.Host(sockets{})
 	cmd.AddCommand(
-		versionCommand(&socket), infoCommand(&socket), networkCommand(&socket), doctorCommand(host), setupCommand(host, doctor.NewApplier()),
+		versionCommand(&socket), infoCommand(&socket), networkCommand(&socket), doctorCommand(host), setupCommand(host, doctor.NewApplier(sockets{})),
 	)
 	return cmd
 }

@@ -18,10 +18,18 @@ import (
 type Applier struct {
 	Run runner.Runner
 	Now func() time.Time
+	Ask Asker
+	// Patience is how long xcd is waited for after it was started: it recovers what an earlier one left.
+	Patience time.Duration
 }
 
+// patience is enough for thousands of containers.
+const patience = time.Minute
+
 // NewApplier does steps with this host's own tools.
-func NewApplier() Applier { return Applier{Run: runner.Host{}, Now: time.Now} }
+func NewApplier(ask Asker) Applier {
+	return Applier{Run: runner.Host{}, Now: time.Now, Ask: ask, Patience: patience}
+}
 
 // Do does one step. It may be repeated. After an error of an Edit the file is as it was.
 func (a Applier) Do(ctx context.Context, s Step) error {
@@ -31,8 +39,32 @@ func (a Applier) Do(ctx context.Context, s Step) error {
 		return err
 	case Edit:
 		return a.edit(ctx, s)
+	case Answer:
+		return a.await(ctx, s)
 	}
 	return &engine.Error{Op: "set up", Kind: engine.Internal, Err: fmt.Errorf("%T is no step", s)}
+}
+
+// await waits for xcd. It asks again at short intervals, because nothing tells when a socket that is not there yet is.
+func (a Applier) await(ctx context.Context, s Answer) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Patience)
+	defer cancel()
+	tick := time.NewTicker(a.Patience / 100)
+	defer tick.Stop()
+	for {
+		_, _, err := a.Ask.Native(ctx, s.Path)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return &engine.Error{
+				Op: "set up", Kind: engine.Unavailable, Resource: engine.ResourcePath, ID: s.Path,
+				Err: fmt.Errorf("xcd does not answer within %v (its log is in syslog): %w", a.Patience, err),
+			}
+		case <-tick.C:
+		}
+	}
 }
 
 // edit puts the new content in the place of the old in one move. A link is followed: what it leads to is replaced.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/xcengine/xc/engine"
@@ -142,4 +143,29 @@ func TestCommandLines(t *testing.T) {
 	if want := `sysrc 'kld_list+=a b' 'it'\''s' ''`; got != want {
 		t.Errorf("%s, wanted %s", got, want)
 	}
+}
+
+// late is a daemon that answers at the third time.
+type late struct{ asked, answers int }
+
+func (l *late) Native(context.Context, string) (string, []string, error) {
+	if l.asked++; l.asked < l.answers {
+		return "", nil, errors.New("refused")
+	}
+	return "1.0", nil, nil
+}
+
+func (*late) Docker(context.Context, string) (string, error) { return "", errors.New("refused") }
+
+func TestAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &late{answers: 3}
+		if err := (Applier{Ask: l, Patience: time.Minute}).Do(t.Context(), Answer{Path: "/s"}); err != nil || l.asked != 3 {
+			t.Errorf("asked %d times: %v", l.asked, err)
+		}
+		err := Applier{Ask: &late{answers: 1000}, Patience: time.Minute}.Do(t.Context(), Answer{Path: "/s"})
+		if !errors.Is(err, engine.Unavailable) || !strings.Contains(err.Error(), "refused") {
+			t.Errorf("got %v", err)
+		}
+	})
 }

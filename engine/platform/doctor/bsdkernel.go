@@ -62,11 +62,12 @@ type need struct {
 	severity Severity
 	breaks   string
 	lazy     bool // the kernel loads it itself, at the first mount by root
-	optional bool // setup leaves it
+	optional bool // setup does not load it
 }
 
 var needs = []need{
-	{module: "zfs", severity: Limited, breaks: "images and roots are copied file by file instead of cloned"},
+	// A host without it has no pool either.
+	{module: "zfs", severity: Limited, breaks: "images and roots are copied file by file instead of cloned", optional: true},
 	{module: "nullfs", severity: Broken, breaks: "no volumes and bind mounts", lazy: true},
 	{module: "tmpfs", severity: Broken, breaks: "no /dev/shm and no --tmpfs", lazy: true},
 	{module: "fdescfs", severity: Broken, breaks: "no /dev/fd in containers; Linux images do not start", lazy: true},
@@ -103,7 +104,7 @@ func (n need) check(b *FreeBSD) Finding {
 	case !loaded && !b.Available[n.module]:
 		f.What, f.Mend = "there is no module "+n.module+" for this kernel", []string{"install the kernel's modules (freebsd-update fetch install)"}
 	case !loaded && n.optional:
-		f.What, f.Mend = "the module "+n.module+" is not loaded", slices.Concat(load.Lines(), boot.Lines())
+		f.Severity, f.What, f.Mend = Hint, "the module "+n.module+" is not loaded", slices.Concat(load.Lines(), boot.Lines())
 	case !loaded && n.lazy:
 		f.What, f.Severity, f.Steps = "the module "+n.module+" is not loaded", Limited, []Step{load, boot}
 		f.Breaks += ", until the kernel loads it at a first mount"
@@ -111,7 +112,7 @@ func (n need) check(b *FreeBSD) Finding {
 		f.What, f.Steps = "the module pf is not loaded", []Step{load}
 	case !loaded:
 		f.What, f.Steps = "the module "+n.module+" is not loaded", []Step{load, boot}
-	case boots, n.optional, n.module == "pf":
+	case boots, n.severity == Hint, n.module == "pf":
 		return ok(f.ID, "the module "+n.module+" is loaded")
 	default:
 		f.What, f.Severity, f.Steps = "the module "+n.module+" is loaded, but not at boot", Limited, []Step{boot}
@@ -250,11 +251,11 @@ func forwarding(f Facts, _ Options) []Finding {
 func bridgeFilter(f Facts, _ Options) []Finding {
 	member, _ := number(f, "net.link.bridge.pfil_member")
 	bridge, _ := number(f, "net.link.bridge.pfil_bridge")
-	found := one(member+bridge > 0, Finding{
+	found := one(member+bridge > 0 && pfFilters(f.FreeBSD.PFConf.Text), Finding{
 		ID: "bridge.pfil", Severity: Hint, What: fmt.Sprintf("net.link.bridge.pfil_member is %d, pfil_bridge %d", member, bridge),
-		Breaks: "pf's rules also decide what containers of one network send each other: pass it (the interfaces are in the group xc), or turn this off",
+		Breaks: "pf's rules, some of which block, also decide what containers of one network send each other: pass it (the interfaces are in the group xc), or turn this off",
 		Mend:   []string{"sysctl net.link.bridge.pfil_member=0 net.link.bridge.pfil_bridge=0"},
-	}, "pf does not filter inside of bridges")
+	}, "pf blocks nothing inside of bridges")
 	if v, there := f.FreeBSD.Sysctl["net.pf.filter_local"]; there {
 		found = append(found, ok("pf.filter_local", "net.pf.filter_local is "+v+": either does, the host's own connections go by the proxy"))
 	}

@@ -115,7 +115,7 @@ func unconfigured(f Facts, o Options) []Finding {
 	}
 	finding.Steps = []Step{createDataset(images), createDataset(containers), edit}
 	if f.Native.Server != "" && f.FreeBSD.Service && yes(f.FreeBSD.RC["xcd_enable"]) { // one started by hand is its starter's
-		finding.Steps = append(finding.Steps, command("service", "xcd", "restart"))
+		finding.Steps = append(finding.Steps, command("service", "xcd", "restart"), Answer{f.Native.Path})
 	}
 	return []Finding{finding}
 }

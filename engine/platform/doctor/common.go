@@ -161,7 +161,7 @@ func sockets(f Facts, _ Options) []Finding {
 		ID: "xcd.answers", Severity: Broken, What: "xcd does not answer on " + f.Native.Path, Breaks: "nothing runs containers", Mend: []string{start},
 	}}
 	if f.FreeBSD != nil && f.FreeBSD.Service {
-		found[0].Steps = []Step{command("service", "xcd", "restart")}
+		found[0].Steps = []Step{command("service", "xcd", "restart"), Answer{f.Native.Path}}
 	}
 	if f.Docker.Server != "" {
 		found = append(found, Finding{

@@ -175,7 +175,7 @@ func TestLinux(t *testing.T) {
 	bare := Facts{Root: true, Linux: &Linux{Distribution: []string{"ubuntu", "debian"}, Controllers: []string{"cpu"}}, Config: Config{Group: "docker"}}
 	golden(t, "testdata/linux.txt", described(Examine(bare, Options{})))
 	full := Facts{
-		Root: true, Config: Config{Group: "docker"}, Native: Answer{Server: "1.0", Warnings: []string{"chain FORWARD drops"}},
+		Root: true, Config: Config{Group: "docker"}, Native: Peer{Server: "1.0", Warnings: []string{"chain FORWARD drops"}},
 		Users: Group{Name: "docker", Exists: true, Members: []string{"ann"}},
 		Tools: map[string]string{"docker": "/d", "xcd": "/x", "xc-shim": "/s", "runc": "/r"}, State: Disk{Path: "/v", Free: 1 << 40, Total: 1 << 41},
 		Linux: &Linux{Overlay: true, NFTables: true, Controllers: []string{"cpu", "memory", "pids"}, Forwarding: true},

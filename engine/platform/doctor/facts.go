@@ -4,10 +4,10 @@ package doctor
 type Facts struct {
 	Root    bool // the facts were gathered as root; else some are hidden
 	Config  Config
-	Native  Answer // of xcd's own socket
-	Docker  Answer // of the Docker socket
-	Users   Group  // the group that owns the Docker socket
-	State   Disk   // where the state directory is, or will be
+	Native  Peer  // of xcd's own socket
+	Docker  Peer  // of the Docker socket
+	Users   Group // the group that owns the Docker socket
+	State   Disk  // where the state directory is, or will be
 	Tools   map[string]string
 	FreeBSD *FreeBSD
 	Linux   *Linux
@@ -34,8 +34,8 @@ type File struct {
 	Text   string
 }
 
-// Answer is what a socket says.
-type Answer struct {
+// Peer is who is at a socket.
+type Peer struct {
 	Path   string
 	Exists bool
 	Server string // who answers; empty when nobody does

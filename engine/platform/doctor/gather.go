@@ -93,8 +93,8 @@ func (s Source) gather(ctx context.Context, d Defaults) Facts {
 	}
 	f.Users = s.group(f.Config.Group)
 	f.State = s.disk(f.Config.StateDir)
-	f.Native = Answer{Path: f.Config.SocketPath, Exists: s.Exists(f.Config.SocketPath)}
-	f.Docker = Answer{Path: f.Config.DockerSocket, Exists: s.Exists(f.Config.DockerSocket)}
+	f.Native = Peer{Path: f.Config.SocketPath, Exists: s.Exists(f.Config.SocketPath)}
+	f.Docker = Peer{Path: f.Config.DockerSocket, Exists: s.Exists(f.Config.DockerSocket)}
 	var err error
 	if f.Native.Exists {
 		f.Native.Server, f.Native.Warnings, err = s.Ask.Native(ctx, f.Native.Path)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Step is one change of the host: a Command or an Edit. Doing it again changes nothing more.
+// Step is one change of the host, a Command or an Edit, or an Answer that is waited for. Doing it again changes nothing more.
 type Step interface {
 	// Lines is what an administrator would type, or read: commands, or the diff of a file.
 	Lines() []string
@@ -23,6 +23,18 @@ func command(argv ...string) Step { return Command{argv} }
 func (c Command) Lines() []string { return []string{quoted(c.Argv)} }
 
 func (c Command) key() string { return strings.Join(c.Argv, "\x00") }
+
+// Answer waits until xcd answers on its own socket: what started it does not.
+type Answer struct {
+	Path string
+}
+
+// Lines is what shows that it does.
+func (a Answer) Lines() []string {
+	return []string{"xc -s " + a.Path + " version    # until it answers"}
+}
+
+func (a Answer) key() string { return "answer\x00" + a.Path }
 
 // Edit replaces a file. It is refused when the file is not as it was found.
 type Edit struct {
@@ -56,6 +68,7 @@ func mends(steps []Step) []string {
 	for _, s := range steps {
 		e, edit := s.(Edit)
 		switch {
+		case isAnswer(s):
 		case !edit:
 			all = append(all, s.Lines()...)
 		case e.Typed != "":
@@ -65,6 +78,11 @@ func mends(steps []Step) []string {
 		}
 	}
 	return all
+}
+
+func isAnswer(s Step) bool {
+	_, is := s.(Answer)
+	return is
 }
 
 // quoted joins arguments as a shell would read them back.
