@@ -52,7 +52,7 @@ func (r *Runtime) LaunchExec(_ context.Context, spec engine.SandboxSpec, box eng
 	}
 	w, errs := readWish(spec.Spec)
 	var l engine.Launch
-	err := errors.Join(errs...)
+	err := errors.Join(append(errs, known(spec.Root, p))...)
 	if err == nil {
 		l, err = encode(process(spec, w, box.JID, p, p.Args(), p.Env), p)
 	}
@@ -61,6 +61,23 @@ func (r *Runtime) LaunchExec(_ context.Context, spec engine.SandboxSpec, box eng
 	}
 	l.Stdin, l.StdinOnce = exec.AttachStdin, true
 	return l, nil
+}
+
+// known refuses a user or group that a root does not know. The second stage looks again, in the jail; this is for whoever is
+// told before there is a process.
+func known(root string, p engine.ProcessSpec) error {
+	var files [2][]byte
+	for i, name := range []string{"/etc/passwd", "/etc/group"} {
+		b, err := readInside(root, name, maxAccounts)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		files[i] = b
+	}
+	return launch.Known(files[0], files[1], p.User, p.Groups)
 }
 
 func encode(payload launch.Payload, p engine.ProcessSpec) (engine.Launch, error) {

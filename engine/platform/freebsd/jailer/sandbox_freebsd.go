@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -137,7 +138,7 @@ func release(spec engine.SandboxSpec) string {
 	if spec.Platform.OS == "linux" {
 		return ""
 	}
-	b, err := readInside(spec.Root, "/bin/freebsd-version")
+	b, err := readInside(spec.Root, "/bin/freebsd-version", maxScript)
 	if err != nil {
 		return ""
 	}
@@ -296,8 +297,8 @@ func removeJail(ctx context.Context, name string) error {
 	return nil
 }
 
-// readInside reads a regular file of a root, without following a link out of it.
-func readInside(root, name string) ([]byte, error) {
+// readInside reads at most limit bytes of a regular file of a root, without following a link out of it.
+func readInside(root, name string, limit int64) ([]byte, error) {
 	t, err := fstree.Open(root)
 	if err != nil {
 		return nil, err
@@ -313,13 +314,14 @@ func readInside(root, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b := make([]byte, maxScript)
-	n, err := f.Read(b)
-	return b[:n], err
+	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// maxScript bounds how much of freebsd-version is looked at, in bytes.
-const maxScript = 16 << 10
+// How much is looked at of freebsd-version, and of a passwd or group file, in bytes.
+const (
+	maxScript   = 16 << 10
+	maxAccounts = 16 << 20
+)
 
 // nested lists the numbers of a jail and of those below it.
 func nested(info jail.Info) ([]int, error) {

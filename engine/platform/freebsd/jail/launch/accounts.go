@@ -94,6 +94,12 @@ func (a accounts) resolve(who string, groups []string) (identity, error) {
 	return id, nil
 }
 
+// Known reports which user or group is not known in a root with these passwd and group files, nil for one that is not there.
+func Known(passwd, group []byte, who string, groups []string) error {
+	_, err := accounts{passwd, group}.resolve(who, groups)
+	return err
+}
+
 // unknown keeps the words of the lookup, which are dockerd's.
 func unknown(who string, err error) error {
 	e := &engine.Error{Op: "start", Kind: engine.Invalid, Err: err}
