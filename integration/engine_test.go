@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +17,9 @@ import (
 
 	"github.com/docker/docker/client"
 )
+
+// canPause: FreeBSD cannot stop a jail's processes so that nobody notices, and refuses.
+const canPause = runtime.GOOS != "freebsd"
 
 // engine is a daemon under test, or the oracle.
 type engine struct {

@@ -78,7 +78,9 @@ func TestTwentyContainersOutliveTheDaemon(t *testing.T) {
 	e.must("run", "-d", "-i", "--name", "in", "testbox", "cat")
 	e.must("run", "-d", "--name", "sig", "testbox", "signals", "9")
 	e.must("run", "-d", "--name", "frozen", "testbox", "signals", "8")
-	e.must("pause", "frozen")
+	if canPause {
+		e.must("pause", "frozen")
+	}
 	port := e.must("port", "web", "80/tcp")
 	httpGet(t, "http://"+port+"/")
 	pids := map[string]int{}
@@ -179,7 +181,7 @@ func (e *engine) endsAsItShould() {
 	if n := counted(t, "logs of count0", e.must("logs", "count0")+"\n"); n < 100 {
 		t.Errorf("%d lines", n)
 	}
-	if got := e.state("frozen"); got != "paused 0" {
+	if got := e.state("frozen"); canPause && got != "paused 0" {
 		t.Errorf("paused before the kill, now %s", got)
 	}
 	e.must("stop", "frozen")
