@@ -43,6 +43,15 @@ func storageDrivers(cfg daemon.HostConfig) []layers.Candidate {
 	}
 }
 
+// wantedDriver is zfs where a dataset is configured: what is in it is not lost because its pool comes late, as it would be to a
+// daemon that makes do with copies meanwhile.
+func wantedDriver(cfg daemon.HostConfig) string {
+	if cfg.StorageDriver == "" && cfg.ImageDataset != "" {
+		return zfs.Name
+	}
+	return cfg.StorageDriver
+}
+
 // Open opens FreeBSD's drivers: jails, ZFS, bridges and epairs, pf.
 func Open(ctx context.Context, cfg daemon.HostConfig) (b daemon.Backends, err error) {
 	var undone undo.Stack
@@ -66,7 +75,7 @@ func Open(ctx context.Context, cfg daemon.HostConfig) (b daemon.Backends, err er
 		return b, err
 	}
 	undone.Push("sockets", func(context.Context) error { return plumber.Close() })
-	storage, err := layers.Choose(ctx, cfg.Log, cfg.StorageDriver, storageDrivers(cfg)...)
+	storage, err := layers.Choose(ctx, cfg.Log, wantedDriver(cfg), storageDrivers(cfg)...)
 	if err != nil {
 		return b, err
 	}

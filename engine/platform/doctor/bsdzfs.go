@@ -61,7 +61,7 @@ func datasets(f Facts, o Options) []Finding {
 	if poolOf(c.ImageDataset) != poolOf(c.ContainerDataset) {
 		return []Finding{{
 			ID: "zfs.datasets", Severity: Broken, What: c.ImageDataset + " and " + c.ContainerDataset + " are in different pools",
-			Breaks: "a root is a clone of its image, so the storage driver zfs cannot be used", Mend: []string{"$EDITOR " + c.File.Path},
+			Breaks: "a root is a clone of its image, so xcd does not start", Mend: []string{"$EDITOR " + c.File.Path},
 		}}
 	}
 	var found []Finding
@@ -72,7 +72,7 @@ func datasets(f Facts, o Options) []Finding {
 }
 
 func dataset(name string, have Dataset) Finding {
-	f := Finding{ID: "zfs.dataset", Severity: Broken, Breaks: "images and roots cannot be kept in ZFS: xcd falls back to copies, or does not start"}
+	f := Finding{ID: "zfs.dataset", Severity: Broken, Breaks: "xcd does not start: what it has may be there"}
 	switch {
 	case have == nil:
 		f.What, f.Steps = "there is no dataset "+name, []Step{createDataset(name)}
