@@ -66,14 +66,17 @@ func datasets(f Facts, o Options) []Finding {
 	}
 	var found []Finding
 	for _, name := range wantedDatasets(c, "") {
-		found = append(found, dataset(name, b.Datasets[name]))
+		imported := slices.ContainsFunc(b.Pools, func(p Pool) bool { return p.Name == poolOf(name) })
+		found = append(found, dataset(name, imported, b.Datasets[name]))
 	}
 	return found
 }
 
-func dataset(name string, have Dataset) Finding {
+func dataset(name string, imported bool, have Dataset) Finding {
 	f := Finding{ID: "zfs.dataset", Severity: Broken, Breaks: "xcd does not start: what it has may be there"}
 	switch {
+	case !imported:
+		f.What, f.Mend = "there is no pool "+poolOf(name)+", which "+name+" is to be in", []string{"zpool import " + poolOf(name)}
 	case have == nil:
 		f.What, f.Steps = "there is no dataset "+name, []Step{createDataset(name)}
 	case have["type"] != "filesystem":

@@ -136,6 +136,17 @@ func TestCopiesAreKept(t *testing.T) {
 	}
 }
 
+// A pool that is not imported is imported, not made good for by datasets elsewhere.
+func TestPoolGone(t *testing.T) {
+	m := generic()
+	m.files[DefaultConfig] = `{"image_dataset": "gone/xc/datasets"}`
+	for _, f := range m.examine(t, Options{}).Findings {
+		if f.ID == "zfs.dataset" && (f.Severity != Broken || len(f.Steps) > 0 || f.Mend[0] != "zpool import gone") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
 func TestConfigured(t *testing.T) {
 	for _, tc := range []struct{ old, new string }{
 		{"", "{\n  \"image_dataset\": \"p/i\",\n  \"container_dataset\": \"p/c\"\n}\n"},
