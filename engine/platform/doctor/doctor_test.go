@@ -140,10 +140,18 @@ func TestCopiesAreKept(t *testing.T) {
 func TestPoolGone(t *testing.T) {
 	m := generic()
 	m.files[DefaultConfig] = `{"image_dataset": "gone/xc/datasets"}`
+	found := 0
 	for _, f := range m.examine(t, Options{}).Findings {
-		if f.ID == "zfs.dataset" && (f.Severity != Broken || len(f.Steps) > 0 || f.Mend[0] != "zpool import gone") {
+		if f.ID != "zfs.dataset" {
+			continue
+		}
+		found++
+		if f.Severity != Broken || len(f.Steps) > 0 || f.Mend[0] != "zpool import gone" {
 			t.Errorf("%+v", f)
 		}
+	}
+	if found == 0 {
+		t.Error("nothing is found wrong")
 	}
 }
 
