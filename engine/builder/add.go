@@ -177,7 +177,7 @@ func (it item) isTar() (bool, error) {
 	if it.isDir {
 		return false, nil
 	}
-	f, err := it.openFile()
+	f, err := fstree.OpenFile(it.src.dir, it.path)
 	if err != nil {
 		return false, err
 	}
@@ -191,20 +191,6 @@ func (it item) isTar() (bool, error) {
 	return err == nil, nil
 }
 
-func (it item) openFile() (io.ReadCloser, error) {
-	tree, err := fstree.Open(it.src.dir)
-	if err != nil {
-		return nil, err
-	}
-	defer tree.Close()
-	p, err := tree.Find(it.path, true)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	return p.Dir.Open(p.Name)
-}
-
 // extract puts the files of a tar into a directory, with the owners that the tar says unless the command says others.
 func (c *copying) extract(ctx context.Context, tree *fstree.Tree, root string, it item, to string, owner *accounts.Owner) error {
 	made, err := makeDirs(tree, to, owner)
@@ -214,7 +200,7 @@ func (c *copying) extract(ctx context.Context, tree *fstree.Tree, root string, i
 	if err := made.Close(); err != nil {
 		return err
 	}
-	f, err := it.openFile()
+	f, err := fstree.OpenFile(it.src.dir, it.path)
 	if err != nil {
 		return err
 	}

@@ -132,17 +132,7 @@ func (b *build) recipe() ([]byte, error) {
 
 // readFile reads a small file of the tree.
 func (s *source) readFile(name string) ([]byte, error) {
-	tree, err := fstree.Open(s.dir)
-	if err != nil {
-		return nil, err
-	}
-	defer tree.Close()
-	p, err := tree.Find(path.Join("/", name), true)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	f, err := p.Dir.Open(p.Name)
+	f, err := fstree.OpenFile(s.dir, path.Join("/", name))
 	if err != nil {
 		return nil, err
 	}

@@ -155,7 +155,7 @@ func falseFirst(a, b bool) int {
 	return 1
 }
 
-// linked notes who links to whom, so that a start need not look at every container.
+// noteLinks notes who links to whom, so that a start need not look at every container.
 func (s *Service) noteLinks(c engine.Container) {
 	for _, l := range linksOf(c) {
 		if s.linkers[l.ref] == nil {

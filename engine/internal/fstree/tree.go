@@ -3,6 +3,7 @@ package fstree
 import (
 	"errors"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,21 @@ type Mount struct {
 type Tree struct {
 	root   *Dir
 	mounts map[string]Mount // by target without links
+}
+
+// OpenFile opens a regular file at a path of the tree at root, links followed inside of it.
+func OpenFile(root, name string) (*os.File, error) {
+	t, err := Open(root)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	p, err := t.Find(name, true)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	return p.Dir.Open(p.Name)
 }
 
 // Open opens the tree at root. Targets of mounts that are not there are made, as directories or empty files, so that walks

@@ -299,17 +299,7 @@ func removeJail(ctx context.Context, name string) error {
 
 // readInside reads at most limit bytes of a regular file of a root, without following a link out of it.
 func readInside(root, name string, limit int64) ([]byte, error) {
-	t, err := fstree.Open(root)
-	if err != nil {
-		return nil, err
-	}
-	defer t.Close()
-	p, err := t.Find(name, true)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	f, err := p.Dir.Open(p.Name)
+	f, err := fstree.OpenFile(root, name)
 	if err != nil {
 		return nil, err
 	}
