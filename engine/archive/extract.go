@@ -34,7 +34,11 @@ func (Files) Write(ctx context.Context, root engine.MountedRoot, name string, r 
 	x := &extractor{tree: tree, root: root, at: at, options: o}
 	defer x.leave()
 	if o.KeepOwner && root.User != "" {
-		if x.owner, err = accounts.Lookup(tree, root.User); err != nil {
+		known, err := accounts.Read(tree.OpenFile)
+		if err == nil {
+			x.owner, err = known.Owner(root.User)
+		}
+		if err != nil {
 			return &engine.Error{Kind: engine.Invalid, Resource: engine.ResourcePath, ID: name, Err: err}
 		}
 	}

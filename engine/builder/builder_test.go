@@ -59,6 +59,15 @@ func TestStagesSpeakInTurn(t *testing.T) {
 	}
 }
 
+func TestRecipesTooLargeAreRefused(t *testing.T) {
+	for size, refused := range map[int]bool{maxRecipe: false, maxRecipe + 1: true} {
+		text, err := readRecipe("Dockerfile", strings.NewReader(strings.Repeat("#", size)))
+		if refused != (engine.KindOf(err) == engine.Invalid) || !refused && (err != nil || len(text) != size) {
+			t.Errorf("%d bytes: %d read, %v", size, len(text), err)
+		}
+	}
+}
+
 func TestRepositories(t *testing.T) {
 	for s, want := range map[string]repository{
 		"https://host/x.git#v1:sub": {"https://host/x.git", "v1", "sub"}, "git@host:x/y": {"git@host:x/y", "", ""},

@@ -21,7 +21,7 @@ import (
 	"github.com/xcengine/xc/imageformat/layer"
 )
 
-// maxRecipe bounds the size of a recipe.
+// maxRecipe bounds the size of a recipe and of an ignore file, in bytes.
 const maxRecipe = 16 << 20
 
 // read brings the context and reads the recipe in it.
@@ -79,7 +79,7 @@ func (b *build) bringContext(ctx context.Context) (dir string, err error) {
 	defer page.Close()
 	body := bufio.NewReader(page)
 	if isText(page.ContentType, body) {
-		text, err := io.ReadAll(io.LimitReader(body, maxRecipe))
+		text, err := readRecipe(redacted(b.req.Remote), body)
 		if err != nil {
 			return "", err
 		}
@@ -137,7 +137,16 @@ func (s *source) readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxRecipe))
+	return readRecipe(name, f)
+}
+
+// readRecipe refuses what is too large: a part of a recipe is another recipe.
+func readRecipe(name string, r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxRecipe+1))
+	if err == nil && len(text) > maxRecipe {
+		return nil, invalidf("%s is larger than the %d MiB that a recipe or an ignore file may have", name, maxRecipe>>20)
+	}
+	return text, err
 }
 
 // ignore takes away from the context what its ignore file names. Clients that send a tar have done so, but for the recipe and

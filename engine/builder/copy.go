@@ -294,6 +294,15 @@ func (c *copying) write(ctx context.Context, root string) error {
 	return nil
 }
 
+// ownerIn finds "user[:group]" in the accounts of a root.
+func ownerIn(tree *fstree.Tree, spec string) (*accounts.Owner, error) {
+	files, err := accounts.Read(tree.OpenFile)
+	if err != nil {
+		return nil, err
+	}
+	return files.Owner(spec)
+}
+
 // owner is whom the copies are given to: whom the command names, else root; files of a stage or image keep their own.
 func (c *copying) owner(tree *fstree.Tree) (*accounts.Owner, error) {
 	switch {
@@ -302,7 +311,7 @@ func (c *copying) owner(tree *fstree.Tree) (*accounts.Owner, error) {
 		if _, err := strconv.ParseUint(spec, 10, 32); err == nil {
 			spec += ":" + spec // the same number is the group's
 		}
-		o, err := accounts.Lookup(tree, spec)
+		o, err := ownerIn(tree, spec)
 		if err != nil {
 			return nil, fmt.Errorf("unable to convert uid/gid chown string to host mapping: %w", err)
 		}

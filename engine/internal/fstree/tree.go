@@ -38,6 +38,11 @@ func OpenFile(root, name string) (*os.File, error) {
 		return nil, err
 	}
 	defer t.Close()
+	return t.OpenFile(name)
+}
+
+// OpenFile opens a regular file at a path of the tree, links followed inside of it.
+func (t *Tree) OpenFile(name string) (*os.File, error) {
 	p, err := t.Find(name, true)
 	if err != nil {
 		return nil, err

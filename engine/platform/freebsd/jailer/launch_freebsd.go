@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/accounts"
 	"github.com/xcengine/xc/engine/internal/fstree"
 	"github.com/xcengine/xc/engine/platform/freebsd/jail/launch"
 )
@@ -66,18 +67,12 @@ func (r *Runtime) LaunchExec(_ context.Context, spec engine.SandboxSpec, box eng
 // known refuses a user or group that a root does not know. The second stage looks again, in the jail; this is for whoever is
 // told before there is a process.
 func known(root string, p engine.ProcessSpec) error {
-	var files [2][]byte
-	for i, name := range []string{"/etc/passwd", "/etc/group"} {
-		b, err := readInside(root, name, maxAccounts)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		files[i] = b
+	files, err := accounts.Read(func(name string) (*os.File, error) { return fstree.OpenFile(root, name) })
+	if err != nil {
+		return err
 	}
-	return launch.Known(files[0], files[1], p.User, p.Groups)
+	_, err = files.Identify(p.User, p.Groups)
+	return err
 }
 
 func encode(payload launch.Payload, p engine.ProcessSpec) (engine.Launch, error) {

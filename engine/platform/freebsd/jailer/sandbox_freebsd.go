@@ -297,7 +297,7 @@ func removeJail(ctx context.Context, name string) error {
 	return nil
 }
 
-// readInside reads at most limit bytes of a regular file of a root, without following a link out of it.
+// readInside reads the first limit bytes of a regular file of a root, without following a link out of it.
 func readInside(root, name string, limit int64) ([]byte, error) {
 	f, err := fstree.OpenFile(root, name)
 	if err != nil {
@@ -307,11 +307,8 @@ func readInside(root, name string, limit int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, limit))
 }
 
-// How much is looked at of freebsd-version, and of a passwd or group file, in bytes.
-const (
-	maxScript   = 16 << 10
-	maxAccounts = 16 << 20
-)
+// maxScript is how much is looked at of freebsd-version, in bytes; what it is asked for stands near its beginning.
+const maxScript = 16 << 10
 
 // nested lists the numbers of a jail and of those below it.
 func nested(info jail.Info) ([]int, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/accounts"
 	"github.com/xcengine/xc/engine/platform/linux/oci/launch"
 )
 
@@ -100,13 +101,15 @@ func (r *Runtime) look(spec engine.SandboxSpec, box engine.Sandbox, p engine.Pro
 		return req, err
 	}
 	defer root.close()
-	known, err := root.accounts()
+	known, err := accounts.Read(root.openFile)
 	if err != nil {
 		return req, err
 	}
-	if req.user, req.home, err = known.resolve(p.User, p.Groups); err != nil {
+	id, err := known.Identify(p.User, p.Groups)
+	if err != nil {
 		return req, err
 	}
+	req.user, req.home = specUser(id), id.Home
 	return req, nil
 }
 

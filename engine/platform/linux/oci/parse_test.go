@@ -106,53 +106,6 @@ func TestParseDeviceRules(t *testing.T) {
 	}
 }
 
-func TestUsers(t *testing.T) {
-	known := accounts{
-		passwd: []byte("root:x:0:0::/root:\nann:x:10:20::/h:\n"),
-		group:  []byte("root:x:0:\nteam:x:20:\nmore:x:30:ann,root\nlast:x:40:\n"),
-	}
-	for _, tc := range []struct {
-		name, who string
-		groups    []string
-		a         accounts
-		want      specs.User
-		err       string
-		args      []string
-	}{
-		{name: "default", a: known, want: specs.User{AdditionalGids: []uint32{0, 30}}},
-		{name: "name", who: "ann", a: known, want: specs.User{UID: 10, GID: 20, AdditionalGids: []uint32{20, 30}}},
-		{name: "number", who: "10", a: known, want: specs.User{UID: 10, GID: 20, AdditionalGids: []uint32{20, 30}}},
-		{name: "group", who: "ann:last", a: known, want: specs.User{UID: 10, GID: 40, AdditionalGids: []uint32{40}}},
-		{name: "unknown number", who: "77:88", a: known, want: specs.User{UID: 77, GID: 88, AdditionalGids: []uint32{88}}},
-		{name: "more groups", who: "ann", groups: []string{"last", "50", "20"}, a: known, want: specs.User{UID: 10, GID: 20, AdditionalGids: []uint32{20, 30, 40, 50}}},
-		{name: "no files", who: "5", want: specs.User{UID: 5, AdditionalGids: []uint32{0}}},
-		{name: "no user", who: "bob", a: known, err: "unable to find user bob: no matching entries in passwd file", args: []string{"bob"}},
-		{name: "no user, no file", who: "bob", err: "unable to find user bob: no matching entries in passwd file", args: []string{"bob"}},
-		{name: "no group", who: "ann:bob", a: known, err: "unable to find group bob: no matching entries in group file", args: []string{"bob", "group"}},
-		{name: "no further group", who: "ann", groups: []string{"20", "bob"}, a: known, err: "Unable to find group bob: no matching entries in group file", args: []string{"bob", "group"}},
-		{name: "out of range", who: "4294967296", a: known, err: "uids and gids must be in range 0-2147483647"},
-	} {
-		got, home, err := tc.a.resolve(tc.who, tc.groups)
-		wantHome, ok := map[uint32]string{0: "/root", 10: "/h"}[got.UID]
-		if !ok || tc.a.passwd == nil {
-			wantHome = "/"
-		}
-		if err == nil && home != wantHome {
-			t.Errorf("%s: home %q, want %q", tc.name, home, wantHome)
-		}
-		if diff := cmp.Diff(tc.want, got); tc.err == "" && (err != nil || diff != "") {
-			t.Errorf("%s: %v %s", tc.name, err, diff)
-		}
-		if tc.err == "" {
-			continue
-		}
-		e, ok := err.(*engine.Error)
-		if !ok || e.Kind != engine.Invalid || text(e.Err) != tc.err || !cmp.Equal(e.Args, tc.args) || (len(tc.args) > 0) != engine.HasReason(err, engine.ReasonNoUser) {
-			t.Errorf("%s: %#v, want %q about %q", tc.name, err, tc.err, tc.args)
-		}
-	}
-}
-
 func TestOOMScore(t *testing.T) {
 	for _, tc := range []struct {
 		asked, own int

@@ -3,7 +3,6 @@ package oci
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 
@@ -36,37 +35,13 @@ func (r rootDir) open(name string, flags int) (int, error) {
 	}
 }
 
-// maxAccounts bounds the size in bytes of a passwd or group file that is read.
-const maxAccounts = 16 << 20
-
-// read returns a regular file's content, or nil where there is none.
-func (r rootDir) read(name string) ([]byte, error) {
+// openFile opens for reading; a pipe does not make it wait.
+func (r rootDir) openFile(name string) (*os.File, error) {
 	fd, err := r.open(name, unix.O_RDONLY|unix.O_NONBLOCK)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, err
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxAccounts+1))
-	if err == nil && len(b) > maxAccounts {
-		err = &os.PathError{Op: "read", Path: name, Err: unix.EFBIG}
-	}
-	return b, err
-}
-
-func (r rootDir) accounts() (accounts, error) {
-	passwd, err := r.read("/etc/passwd")
-	if err != nil {
-		return accounts{}, err
-	}
-	group, err := r.read("/etc/group")
-	return accounts{passwd, group}, err
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // makeDirs makes a directory with its parents where they are missing, with mode 0755, as dockerd makes a working directory.

@@ -82,36 +82,6 @@ func TestWords(t *testing.T) {
 	}
 }
 
-func TestResolve(t *testing.T) {
-	known := accounts{[]byte("root:*:0:0:Charlie:/root:/bin/sh\nplain:*:1000:1000::/home/plain:/bin/sh\n"), []byte("wheel:*:0:root\nplain:*:1000:\nextra:*:2000:plain\nmore:*:3000:\n")}
-	for _, tc := range []struct {
-		who    string
-		groups []string
-		want   identity
-	}{
-		{"", nil, identity{0, 0, []int{0}, "/root", "root"}},
-		{"plain", []string{"more", "5000", "extra"}, identity{1000, 1000, []int{1000, 2000, 3000, 5000}, "/home/plain", "plain"}},
-		{"plain:more", nil, identity{1000, 3000, []int{3000}, "/home/plain", "plain"}},
-		{"7:8", nil, identity{7, 8, []int{8}, "/", ""}},
-	} {
-		got, err := known.resolve(tc.who, tc.groups)
-		if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(identity{})); err != nil || diff != "" {
-			t.Errorf("%q: %v %s", tc.who, err, diff)
-		}
-	}
-	for _, tc := range []struct {
-		who    string
-		groups []string
-		word   string
-	}{{"nobody-here", nil, "nobody-here"}, {"plain:nogroup", nil, "nogroup"}, {"plain", []string{"nogroup"}, "nogroup"}} {
-		_, err := known.resolve(tc.who, tc.groups)
-		var e *engine.Error
-		if !errors.As(err, &e) || e.Reason != engine.ReasonNoUser || len(e.Args) == 0 || e.Args[0] != tc.word {
-			t.Errorf("%q: %v", tc.who, err)
-		}
-	}
-}
-
 func TestLookup(t *testing.T) {
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{"a/run": 0o755, "b/run": 0o755, "a/text": 0o644, "a/sub/x": 0o755} {

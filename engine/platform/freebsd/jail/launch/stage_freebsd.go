@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xcengine/xc/engine/internal/accounts"
 	"github.com/xcengine/xc/engine/platform/freebsd/jail"
 	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 	"github.com/xcengine/xc/engine/platform/pty"
@@ -33,6 +34,9 @@ func Stage(args []string) {
 	os.Exit(1)
 }
 
+// openNow opens a file of the root that this process is in; a pipe does not make it wait.
+func openNow(name string) (*os.File, error) { return os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0) }
+
 // stage becomes the program; it returns why it could not.
 func stage() error {
 	o, err := readOrder()
@@ -50,11 +54,11 @@ func stage() error {
 			return err
 		}
 	}
-	known, err := readAccounts()
+	known, err := accounts.Read(openNow)
 	if err != nil {
 		return err
 	}
-	id, err := known.resolve(o.User, o.Groups)
+	id, err := known.Identify(o.User, o.Groups)
 	if err != nil {
 		return err
 	}
@@ -140,11 +144,11 @@ func seclude() error {
 }
 
 // session makes a session of the process's own, with a terminal if it is to have one.
-func session(o order, id identity) error {
+func session(o order, id accounts.Identity) error {
 	if _, err := unix.Setsid(); err != nil {
 		return os.NewSyscallError("setsid", err)
 	}
-	setlogin(id.login)
+	setlogin(id.Login)
 	if !o.TTY {
 		return nil
 	}
@@ -158,7 +162,7 @@ func session(o order, id identity) error {
 		}
 	}
 	fd := int(terminal.Fd())
-	if err := unix.Fchown(fd, id.uid, id.gid); err != nil {
+	if err := unix.Fchown(fd, id.UID, id.GID); err != nil {
 		return os.NewSyscallError("fchown terminal", err)
 	}
 	if err := unix.IoctlSetInt(fd, unix.TIOCSCTTY, 0); err != nil {
@@ -197,7 +201,7 @@ func enter(o order) error {
 }
 
 // assume takes bounds and identity: groups before the user, who could not set them.
-func assume(o order, id identity) error {
+func assume(o order, id accounts.Identity) error {
 	for _, r := range o.Rlimits {
 		if err := syscall.Setrlimit(r.Resource, &syscall.Rlimit{Cur: r.Soft, Max: r.Hard}); err != nil {
 			return fmt.Errorf("set limit %d to %d:%d: %w", r.Resource, r.Soft, r.Hard, err)
@@ -208,22 +212,22 @@ func assume(o order, id identity) error {
 			return fmt.Errorf("no-new-privileges: %w", err)
 		}
 	}
-	if err := syscall.Setgroups(id.groups); err != nil {
+	if err := syscall.Setgroups(id.Groups); err != nil {
 		return os.NewSyscallError("setgroups", err)
 	}
-	if err := unix.Setresgid(id.gid, id.gid, id.gid); err != nil {
+	if err := unix.Setresgid(id.GID, id.GID, id.GID); err != nil {
 		return os.NewSyscallError("setresgid", err)
 	}
-	if err := unix.Setresuid(id.uid, id.uid, id.uid); err != nil {
+	if err := unix.Setresuid(id.UID, id.UID, id.UID); err != nil {
 		return os.NewSyscallError("setresuid", err)
 	}
 	return nil
 }
 
-func execute(o order, id identity) error {
+func execute(o order, id accounts.Identity) error {
 	env := o.Env
 	if !has(env, "HOME") {
-		env = append(env, "HOME="+id.home)
+		env = append(env, "HOME="+id.Home)
 	}
 	program, err := lookup(o.Args[0], env)
 	if err != nil {
