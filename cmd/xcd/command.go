@@ -74,6 +74,9 @@ func (o *options) define(cmd *cobra.Command) {
 	f.StringVar(&o.flags.LogDriver, "log-driver", "", "log driver of containers that name none: json-file, local, none")
 	f.StringArrayVar(&o.flags.Mirrors, "registry-mirror", nil, "mirror of docker.io that is tried first; may be repeated")
 	f.StringArrayVar(&o.flags.Insecure, "insecure-registry", nil, "registry, or network in CIDR form, that may use plain HTTP; may be repeated")
+	f.StringVar(&o.flags.HTTPProxy, "http-proxy", "", "proxy for what is fetched by HTTP (default: the environment's HTTP_PROXY)")
+	f.StringVar(&o.flags.HTTPSProxy, "https-proxy", "", "proxy for what is fetched by HTTPS (default: the environment's HTTPS_PROXY)")
+	f.StringVar(&o.flags.NoProxy, "no-proxy", "", "hosts, domains and networks that are reached directly, separated by commas (default: the environment's NO_PROXY)")
 	f.StringVar(&o.flags.DefaultBridge.Subnet, "bip", "", "gateway and subnet of the network bridge, CIDR (default: the first free pool)")
 	f.BoolVarP(&o.flags.Debug, "debug", "D", false, "log more")
 }
@@ -110,6 +113,9 @@ func (o *options) apply(cmd *cobra.Command, cfg *daemon.Config) {
 		"log-driver":        func() { cfg.LogDriver = o.flags.LogDriver },
 		"registry-mirror":   func() { cfg.Mirrors = o.flags.Mirrors },
 		"insecure-registry": func() { cfg.Insecure = o.flags.Insecure },
+		"http-proxy":        func() { cfg.HTTPProxy = o.flags.HTTPProxy },
+		"https-proxy":       func() { cfg.HTTPSProxy = o.flags.HTTPSProxy },
+		"no-proxy":          func() { cfg.NoProxy = o.flags.NoProxy },
 		"bip":               func() { cfg.DefaultBridge.Subnet = o.flags.DefaultBridge.Subnet },
 		"debug":             func() { cfg.Debug = o.flags.Debug },
 	} {

@@ -48,10 +48,14 @@ type Config struct {
 	Labels        []string          `json:"labels"`
 	Mirrors       []string          `json:"registry_mirrors"`
 	Insecure      []string          `json:"insecure_registries"`
-	MaxDownloads  int               `json:"max_concurrent_downloads"`
-	MaxUploads    int               `json:"max_concurrent_uploads"`
-	DefaultBridge DefaultBridge     `json:"default_bridge"`
-	Debug         bool              `json:"debug"`
+	// Proxies for registries and for what recipes name by URL; empty: those of the environment, HTTP_PROXY and its like.
+	HTTPProxy     string        `json:"http_proxy"`
+	HTTPSProxy    string        `json:"https_proxy"`
+	NoProxy       string        `json:"no_proxy"` // hosts, domains and networks that are reached directly, separated by commas
+	MaxDownloads  int           `json:"max_concurrent_downloads"`
+	MaxUploads    int           `json:"max_concurrent_uploads"`
+	DefaultBridge DefaultBridge `json:"default_bridge"`
+	Debug         bool          `json:"debug"`
 }
 
 // DefaultBridge sets up the network "bridge".
@@ -125,5 +129,5 @@ func (c *Config) complete() error {
 			return &engine.Error{Op: "configure", Kind: engine.Invalid, Err: fmt.Errorf("%q: not an absolute path", *p.path)}
 		}
 	}
-	return nil
+	return c.completeProxies()
 }

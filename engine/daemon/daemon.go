@@ -146,7 +146,7 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 	}
 	d.Builder, err = builder.New(ctx, builder.Config{
 		Dir: d.dir("builder"), Host: d.backends.Native, Images: d.Images, Containers: d.Containers, Roots: buildRoots{d.Layers.Roots(), d.Layers.Layers()},
-		Files: archive.Files{}, Web: web{"xc/" + d.Build.Version}, Store: store, Events: d.Events, Log: d.log,
+		Files: archive.Files{}, Web: newWeb("xc/"+d.Build.Version, d.Config.proxy()), Store: store, Events: d.Events, Log: d.log,
 	})
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 func (d *Daemon) openImages(store *db.DB, using *users) error {
 	client, err := registry.New(registry.Config{
 		CredentialsFile: d.Config.Registries, Mirrors: d.Config.Mirrors, Insecure: d.Config.Insecure,
-		CertsDir: certsDir, UserAgent: "xc/" + d.Build.Version, Log: d.log,
+		Proxy: d.Config.proxy(), CertsDir: certsDir, UserAgent: "xc/" + d.Build.Version, Log: d.log,
 	})
 	if err != nil {
 		return err

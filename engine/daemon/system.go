@@ -27,7 +27,7 @@ func (d *Daemon) Info(ctx context.Context) (engine.Info, error) {
 		Version: d.Build.Version, Commit: d.Build.Commit, SystemTime: time.Now(), LogDriver: d.Config.LogDriver,
 		LogDrivers: logs.Drivers(), NetworkDrivers: []string{"bridge", "host", "null"}, VolumeDrivers: []string{"local"},
 		Labels: d.Config.Labels, Insecure: d.Config.Insecure, Mirrors: d.Config.Mirrors,
-		HTTPProxy: os.Getenv("HTTP_PROXY"), HTTPSProxy: os.Getenv("HTTPS_PROXY"), NoProxy: os.Getenv("NO_PROXY"),
+		HTTPProxy: d.Config.HTTPProxy, HTTPSProxy: d.Config.HTTPSProxy, NoProxy: d.Config.NoProxy,
 		Goroutines: runtime.NumGoroutine(), Descriptors: descriptors(), EventListeners: d.Events.Listeners(), Debug: d.Config.Debug,
 		Warnings:     append(d.Networks.Warnings(ctx), c.Warnings...),
 		AddressPools: d.Networks.AddressPools(), FirewallBackend: d.backends.FirewallName,

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/xcengine/xc/engine"
@@ -14,26 +15,30 @@ import (
 )
 
 // web fetches what recipes name by URL.
-type web struct{ agent string }
+type web struct {
+	agent  string
+	client *http.Client
+}
 
 // headerTimeout bounds how long a server may think before it answers; how long the answer takes is the build's own business.
 const headerTimeout = time.Minute
 
-var fetcher = func() *http.Client {
+func newWeb(agent string, proxy func(*http.Request) (*url.URL, error)) web {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = proxy
 	t.ResponseHeaderTimeout = headerTimeout
 	t.DisableCompression = true // a compressed file is wanted as it is
-	return &http.Client{Transport: t}
-}()
+	return web{agent, &http.Client{Transport: t}}
+}
 
 // Get implements builder.Web.
-func (w web) Get(ctx context.Context, url string) (builder.Page, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (w web) Get(ctx context.Context, address string) (builder.Page, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return builder.Page{}, err
 	}
 	req.Header.Set("User-Agent", w.agent)
-	res, err := fetcher.Do(req)
+	res, err := w.client.Do(req)
 	if err != nil {
 		return builder.Page{}, err
 	}
