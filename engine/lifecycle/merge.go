@@ -36,7 +36,7 @@ func mergeImage(spec engine.Spec, img engine.ImageConfig) engine.Spec {
 	}
 	labels := map[string]string{}
 	for key, value := range img.Labels {
-		if !reachesHost(key) {
+		if !engine.NeedsPrivilege(key) {
 			labels[key] = value
 		}
 	}
@@ -46,16 +46,6 @@ func mergeImage(spec engine.Spec, img engine.ImageConfig) engine.Spec {
 	spec.VolumePaths = union(spec.VolumePaths, img.VolumePaths)
 	spec.Health = mergeHealth(spec.Health, img.Health)
 	return spec
-}
-
-// reachesHost reports whether a label gives a container something of the host. Only its user can say so, not an image.
-func reachesHost(label string) bool {
-	for _, word := range []string{engine.LabelIP, engine.LabelMainAddress, engine.LabelNetGroup, "xc.jail", "xc.dataset", "xc.devfs"} {
-		if label == word || strings.HasPrefix(label, word+".") {
-			return true
-		}
-	}
-	return false
 }
 
 // mergeEnv appends the image's variables that the user's do not name.
