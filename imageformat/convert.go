@@ -30,7 +30,7 @@ func (img JailImage) JailConfig() JailConfig {
 		return img.convert()
 	}
 	j := *img.Jail
-	if !img.Run.hasProcess() || sameProcess(img.Run, j.RunConfig()) {
+	if !img.Run.HasProcess() || sameProcess(img.Run, j.RunConfig()) {
 		return j
 	}
 	j.EntryPoints = maps.Clone(j.EntryPoints)
@@ -57,7 +57,7 @@ func (img *JailImage) SetJail(j JailConfig) {
 // Effective returns what to run the image with in Docker's words: the OCI part, or for an image of the original xc, which
 // left that part empty, what the extension says in its place.
 func (img JailImage) Effective() RunConfig {
-	if img.Jail == nil || img.Run.hasProcess() {
+	if img.Jail == nil || img.Run.HasProcess() {
 		return img.Run
 	}
 	said := img.Jail.RunConfig()
@@ -75,7 +75,8 @@ func (img JailImage) Effective() RunConfig {
 	return run
 }
 
-func (r RunConfig) hasProcess() bool {
+// HasProcess reports whether it says anything of the process. Images of the original xc leave that to the extension.
+func (r RunConfig) HasProcess() bool {
 	return len(r.Entrypoint)+len(r.Cmd)+len(r.Env) > 0 || r.WorkingDir != "" || r.User != ""
 }
 
@@ -153,7 +154,7 @@ func (j JailConfig) RunConfig() RunConfig {
 	var r RunConfig
 	env := j.defaults()
 	if _, e, ok := j.Default(); ok {
-		p := newProcess(e, env)
+		p := newProcess(e, env, nil)
 		env = p.env
 		r.Entrypoint = append([]string{e.Exec}, p.words(e.Args)...)
 		r.Cmd = p.words(e.DefaultArgs)

@@ -1,8 +1,10 @@
 package imageformat
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // maxProcess bounds what the interpolated strings of one entry point become together. A program's words and environment are
@@ -15,8 +17,10 @@ const maxWaiting = 256
 // process expands the interpolated strings of one entry point.
 type process struct {
 	exec    Exec
-	base    map[string]string // the image's own defaults
+	base    map[string]string // the image's own defaults and what the user gave
+	given   map[string]string // by the user, whose values win
 	env     map[string]string // what the program sees
+	errs    []error           // what could not be expanded
 	left    int               // bytes that strings may still become
 	state   map[string]resolution
 	waiting int
@@ -31,12 +35,18 @@ const (
 	circular // it needs itself, by whatever way
 )
 
-func newProcess(e Exec, base map[string]string) *process {
-	p := &process{exec: e, base: base, env: map[string]string{}, left: maxProcess, state: map[string]resolution{}}
+func newProcess(e Exec, defaults, given map[string]string) *process {
+	p := &process{exec: e, base: maps.Clone(defaults), given: given, env: map[string]string{}, left: maxProcess, state: map[string]resolution{}}
+	maps.Copy(p.base, given)
 	if !e.ClearEnv {
-		maps.Copy(p.env, base)
+		maps.Copy(p.env, defaults)
 	}
+	maps.Copy(p.env, given)
 	for _, name := range slices.Sorted(maps.Keys(e.Environ)) {
+		if _, said := given[name]; said {
+			p.state[name] = settled
+			continue
+		}
 		p.resolve(name)
 	}
 	return p
@@ -69,6 +79,8 @@ func (p *process) resolve(name string) resolution {
 		return circular
 	case err == nil:
 		p.env[name] = v
+	default:
+		p.errs = append(p.errs, fmt.Errorf("environment %s=%s: %w", name, clip(p.exec.Environ[name]), err))
 	}
 	p.state[name] = settled
 	return settled
@@ -102,10 +114,21 @@ func (p *process) expand(s string, lookup func(string) (string, bool)) (string, 
 func (p *process) words(list []string) []string {
 	var out []string
 	for _, s := range list {
-		if v, err := p.expand(s, func(name string) (string, bool) { v, ok := p.env[name]; return v, ok }); err == nil {
-			s = v
+		v, err := p.expand(s, func(name string) (string, bool) { v, ok := p.env[name]; return v, ok })
+		if err != nil {
+			p.errs = append(p.errs, fmt.Errorf("argument %q: %w", clip(s), err))
+			v = s
 		}
-		out = append(out, s)
+		out = append(out, v)
 	}
 	return out
+}
+
+// clip shortens a string of an image for an error.
+func clip(s string) string {
+	const enough = 80
+	if len(s) <= enough {
+		return s
+	}
+	return strings.ToValidUTF8(s[:enough], "") + "…"
 }
