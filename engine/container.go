@@ -62,6 +62,13 @@ type Spec struct {
 	Log        LogSpec
 	Runtime    string
 	TreeExit   bool // the container ends with main's last descendant, not with main
+	Persist    bool // the container goes on after its end, without processes, until it is stopped
+	// Before and After are programs of the image's that run one after the other before main is started and after it ended,
+	// in the same sandbox. How they end decides nothing.
+	Before, After []Step
+	Jail          JailSpec
+	// Bare leaves out what the image's own part of xc's asks for: a step of a build runs the image's files, not the image.
+	Bare bool
 	// Transient containers do a step of a longer operation and do not outlive the daemon that made them: the next one
 	// removes them.
 	Transient bool
@@ -87,6 +94,31 @@ type ProcessSpec struct {
 func (p ProcessSpec) Args() []string {
 	return append(append(make([]string, 0, len(p.Entrypoint)+len(p.Cmd)), p.Entrypoint...), p.Cmd...)
 }
+
+// Step is one program of an image's chains.
+type Step struct {
+	Process ProcessSpec   // Entrypoint unused
+	Timeout time.Duration // it is killed then
+}
+
+// JailSpec is what a container's jail is made with beyond Docker's words. Only platforms that isolate with jails look at it.
+type JailSpec struct {
+	VNET *bool // nil: a stack of its own, unless the network is the host's or another container's
+	// Params are jail parameters by the kernel's names ("allow.mlock"); those of the engine's own are refused.
+	Params     map[string]string
+	DevfsRules []string // devfs(8)'s words, beyond the engine's own
+	Datasets   []JailDataset
+	Mounts     []SpecialMount
+}
+
+// JailDataset is a dataset that the jail manages itself. It must have the properties.
+type JailDataset struct {
+	Dataset
+	Props map[string]string
+}
+
+// SpecialMount is a kernel file system in the root: "procfs", "fdescfs", "linprocfs", "linsysfs" or "tmpfs".
+type SpecialMount struct{ Type, Target string }
 
 // Status is the state machine's record. Only engine/lifecycle's transition function writes State.
 type Status struct {

@@ -211,3 +211,71 @@ func HasReason(err error, r Reason) bool {
 		err = e.Err
 	}
 }
+
+// Problems are several failures of one request, each complete in itself, so that all can be mended at once.
+type Problems []error
+
+// Error gives each on a line of its own.
+func (p Problems) Error() string { return errors.Join(p...).Error() }
+
+// Unwrap lets errors.As look at each.
+func (p Problems) Unwrap() []error { return p }
+
+// Joined makes one error of a request's failures: nil of none, the only one as it is, else one of kind Invalid that holds
+// Problems. Failures that hold Problems themselves are taken apart.
+func Joined(op string, r Resource, failures ...error) error {
+	var all Problems
+	for _, err := range failures {
+		var held Problems
+		var outer *Error
+		switch {
+		case errors.As(err, &outer) && errors.As(outer.Err, &held):
+			all = append(all, held...)
+		case err != nil:
+			all = append(all, err)
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		var known *Error
+		if errors.As(all[0], &known) {
+			return all[0]
+		}
+		return &Error{Op: op, Kind: Invalid, Resource: r, Err: all[0]}
+	}
+	return &Error{Op: op, Kind: Invalid, Resource: r, Err: all}
+}
+
+// ConsentError says that an image asks for something of the host that only its user can grant, and the label that does.
+type ConsentError struct {
+	What  string // "the device rule path tap* unhide"
+	Label string // "xc.devfs.image-1=path tap* unhide"
+}
+
+// Error names both.
+func (e *ConsentError) Error() string {
+	return "the image asks for " + e.What + ": allow it with --label '" + e.Label + "'"
+}
+
+// Consents lists the labels that the consents missing in an error need.
+func Consents(err error) []string {
+	var labels []string
+	var look func(error)
+	look = func(err error) {
+		switch e := err.(type) { //nolint:errorlint // the whole tree is walked
+		case nil:
+		case *ConsentError:
+			labels = append(labels, e.Label)
+		case interface{ Unwrap() error }:
+			look(e.Unwrap())
+		case interface{ Unwrap() []error }:
+			for _, inner := range e.Unwrap() {
+				look(inner)
+			}
+		}
+	}
+	look(err)
+	return labels
+}

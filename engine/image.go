@@ -48,11 +48,16 @@ type Image struct {
 	LastTagged      time.Time
 	Platform        Platform
 	Config          ImageConfig
-	Layers          []string          // diff ids, bottom first
-	Top             LayerID           // chain id of them all
-	Size            int64             // bytes of all layers, unpacked
-	Driver          string            // storage driver
-	Dir             map[string]string // what the storage driver shows in inspect
+	// Jail is xc's own part of the configuration, with the present entry point; nil when there is none. It is shared: nobody
+	// changes it.
+	Jail *imageformat.JailConfig
+	// TreeExit: the image is one of the original xc's, whose programs may put themselves into the background.
+	TreeExit bool
+	Layers   []string          // diff ids, bottom first
+	Top      LayerID           // chain id of them all
+	Size     int64             // bytes of all layers, unpacked
+	Driver   string            // storage driver
+	Dir      map[string]string // what the storage driver shows in inspect
 }
 
 // ImageQuery selects images for a list.

@@ -58,8 +58,9 @@ type NetworkSpec struct {
 	DNS        []netip.Addr
 	DNSSearch  []string
 	DNSOptions []string
-	ExtraHosts []string // "name:address"; the address may be "host-gateway"
-	Links      []string // "container[:alias]"
+	DNSFrom    DNSSource // where resolv.conf comes from
+	ExtraHosts []string  // "name:address"; the address may be "host-gateway"
+	Links      []string  // "container[:alias]"
 }
 
 // EndpointSpec is what a container wants of one network.

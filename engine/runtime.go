@@ -60,6 +60,7 @@ type Supervision struct {
 	Dir      string // the container's own directory; the shim keeps its socket, pid and exit status there
 	Log      LogFile
 	TreeExit bool // report the exit when main's last descendant ended
+	Persist  bool // report the exit when a signal asks for it, or ends what still runs
 	Proxies  []Proxy
 }
 
@@ -149,6 +150,7 @@ type InterfaceStats struct {
 
 // Capabilities says what a platform can do beyond running containers.
 type Capabilities struct {
+	Jails                                                                          bool   // isolates with jails: JailSpec has an effect
 	OSType                                                                         string // runtime.GOOS
 	Architecture                                                                   string // as uname -m says
 	Pause                                                                          bool

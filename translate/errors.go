@@ -44,6 +44,13 @@ func resolve(err error) (string, engine.Kind) {
 	if e.Err == nil {
 		return e.Error(), e.Kind
 	}
+	if all, several := e.Err.(engine.Problems); several { //nolint:errorlint // one that is wrapped has a sentence around it
+		lines := make([]string, len(all))
+		for i, err := range all {
+			lines[i] = Message(err)
+		}
+		return strings.Join(lines, "\n"), e.Kind
+	}
 	if f := frames[e.Op]; f != nil {
 		return framed(f, e)
 	}

@@ -172,7 +172,7 @@ func (r *running) request() engine.CreateRequest {
 			WorkDir: config.Process.WorkDir, User: config.Process.User,
 		},
 		Health: &engine.HealthSpec{Test: []string{"NONE"}}, Mounts: r.mounts.specs, Network: req.Network, Resources: req.Resources,
-		Security: req.Security, Transient: !req.KeepContainers,
+		Security: req.Security, Transient: !req.KeepContainers, Bare: true,
 	}
 	if spec.Transient {
 		spec.Log.Driver = "none" // its output goes to who builds

@@ -35,6 +35,10 @@ func newEntry(rec engine.ImageRecord) (*entry, error) {
 		ID: rec.ID, Parent: rec.Parent, Comment: doc.Comment, Author: doc.Author, LastTagged: rec.LastTagged,
 		Platform: enginePlatform(doc.Platform), Config: configOf(doc.Effective()),
 	}
+	if doc.Jail != nil {
+		j := doc.JailConfig()
+		e.img.Jail, e.img.TreeExit = &j, !doc.Run.HasProcess()
+	}
 	if doc.Created != nil {
 		e.img.Created = *doc.Created
 	}

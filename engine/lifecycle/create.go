@@ -47,54 +47,58 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 	if err != nil {
 		return none, img, nil, err
 	}
-	c := engine.Container{
-		ID: engine.ContainerID(engine.NewID()), Created: now(), Image: img.ID, Platform: img.Platform,
-		Driver: s.Roots.Driver(), Spec: mergeImage(req.Spec, img.Config),
+	c := engine.Container{ID: engine.ContainerID(engine.NewID()), Created: now(), Image: img.ID, Driver: s.Roots.Driver(), Spec: req.Spec}
+	c.Spec.Labels = mergeLabels(c.Spec.Labels, img.Config.Labels)
+	a := newAsks(&c.Spec, img, s.Runtime.Capabilities().Jails)
+	c.Platform = a.platform()
+	config := img.Config
+	if a.process() {
+		config.Process = engine.ProcessSpec{}
 	}
-	if err := s.completeSpec(&c); err != nil {
-		return none, img, nil, err
+	c.Spec = mergeImage(c.Spec, config)
+	a.rest()
+	a.errs = append(a.errs, s.completeSpec(&c)...)
+	if c.Mounts, err = s.planMounts(c.Spec); err == nil {
+		a.readOnly(c.Mounts)
+		a.required(c.Mounts)
 	}
-	if c.Mounts, err = s.planMounts(c.Spec); err != nil {
-		return none, img, nil, err
+	a.errs = append(a.errs, err)
+	if c.Endpoints, err = s.planEndpoints(ctx, c.Spec.Network.Mode, req.Endpoints); err == nil {
+		err = s.Networks.CheckLabels(c.Spec.Network.Mode, c.Endpoints, c.Spec.Labels)
 	}
-	if c.Endpoints, err = s.planEndpoints(ctx, c.Spec.Network.Mode, req.Endpoints); err != nil {
-		return none, img, nil, err
-	}
-	if err := s.Networks.CheckLabels(c.Spec.Network.Mode, c.Endpoints, c.Spec.Labels); err != nil {
-		return none, img, nil, err
-	}
+	a.errs = append(a.errs, err)
 	logFile, err := s.LogReader.Check(c.Spec.Log, c)
-	if err != nil {
-		return none, img, nil, err
-	}
+	a.errs = append(a.errs, err)
 	if logFile.Driver != "none" {
 		c.LogPath = filepath.Join(s.dir(c.ID), string(c.ID)+"-json.log")
 	}
-	warnings, err := s.Runtime.Check(ctx, engine.SandboxSpec{ID: c.ID, Platform: c.Platform, Spec: c.Spec, Args: c.Spec.Process.Args()})
-	if err != nil {
+	warnings, err := s.Runtime.Check(ctx, engine.SandboxSpec{
+		ID: c.ID, Platform: c.Platform, Spec: c.Spec, Args: c.Spec.Process.Args(), HostNetwork: c.Spec.Network.Mode == "host",
+	})
+	if err := problems(append(a.errs, err)...); err != nil {
 		return none, img, nil, err
 	}
-	if req.Platform == nil && (img.Platform.OS != s.Platform.OS || img.Platform.Architecture != s.Platform.Architecture) {
-		warnings = append(warnings, fmt.Sprintf("The requested image's platform (%s) does not match the detected host platform (%s) and no specific platform was requested", img.Platform, s.Platform))
+	warnings = append(a.warnings, warnings...)
+	if req.Platform == nil && (c.Platform.OS != s.Platform.OS || c.Platform.Architecture != s.Platform.Architecture) {
+		warnings = append(warnings, fmt.Sprintf("The requested image's platform (%s) does not match the detected host platform (%s) and no specific platform was requested", c.Platform, s.Platform))
 	}
 	return c, img, warnings, nil
 }
 
-// completeSpec fills the defaults that do not come from the image and refuses what contradicts itself.
-func (s *Service) completeSpec(c *engine.Container) error {
-	invalid := func(format string, args ...any) error {
-		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: fmt.Errorf(format, args...)}
+// completeSpec fills the defaults that do not come from the image and tells what contradicts itself.
+func (s *Service) completeSpec(c *engine.Container) (errs []error) {
+	invalid := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: fmt.Errorf(format, args...)})
+		}
 	}
 	spec := &c.Spec
 	if args := spec.Process.Args(); len(args) == 0 || len(args) == 1 && args[0] == "" {
-		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Reason: engine.ReasonNoCommand}
+		errs = append(errs, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Reason: engine.ReasonNoCommand})
 	}
-	if spec.Process.WorkDir != "" && !strings.HasPrefix(spec.Process.WorkDir, "/") {
-		return invalid("the working directory '%s' is invalid, it needs to be an absolute path", spec.Process.WorkDir)
-	}
-	if spec.AutoRemove && spec.Restart.Name != "" && spec.Restart.Name != engine.RestartNo {
-		return invalid("can't create 'AutoRemove' container with restart policy")
-	}
+	dir := spec.Process.WorkDir
+	invalid(dir != "" && !strings.HasPrefix(dir, "/"), "the working directory '%s' is invalid, it needs to be an absolute path", dir)
+	invalid(spec.AutoRemove && spec.Restart.Name != "" && spec.Restart.Name != engine.RestartNo, "can't create 'AutoRemove' container with restart policy")
 	if spec.Log.Driver == "" {
 		// The daemon's options hold for the daemon's driver only.
 		if spec.Log.Options == nil {
@@ -112,13 +116,11 @@ func (s *Service) completeSpec(c *engine.Container) error {
 		case err == nil:
 			*join = "container:" + string(u.snapshot().ID)
 		case join != (*string)(&spec.Network.Mode):
-			return noPeer("create", ref, "")
+			errs = append(errs, noPeer("create", ref, ""))
 		}
 		// Whose network it joins has to be there at the start only, as with dockerd.
 	}
-	if err := s.checkLinks(*c); err != nil {
-		return err
-	}
+	errs = append(errs, s.checkLinks(*c))
 	if spec.Hostname == "" {
 		if spec.Network.Mode == "host" || spec.Security.UTSMode == "host" {
 			spec.Hostname, _ = os.Hostname()
@@ -126,7 +128,7 @@ func (s *Service) completeSpec(c *engine.Container) error {
 			spec.Hostname = c.ID.Short()
 		}
 	}
-	return nil
+	return errs
 }
 
 // noPeer is the refusal of a container that another one needs. It is not of the kind NotFound, which clients take for an

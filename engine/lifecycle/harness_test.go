@@ -174,6 +174,9 @@ func (m *memStore) Containers(context.Context) ([]engine.Container, error) {
 type fakeImages struct{}
 
 func (fakeImages) Lookup(_ context.Context, ref string, _ *engine.Platform) (engine.Image, error) {
+	if ref == "xc" {
+		return xcImage(), nil
+	}
 	if ref != "box" {
 		return engine.Image{}, &engine.Error{Op: "find", Kind: engine.NotFound, Resource: engine.ResourceImage, ID: ref}
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // mergeImage fills what a spec leaves unset from the image's configuration, as Docker does: an entry point of the user's
-// drops the image's command, variables are joined by name, labels, ports and volumes are united.
+// drops the image's command, variables are joined by name, ports and volumes are united.
 func mergeImage(spec engine.Spec, img engine.ImageConfig) engine.Spec {
 	p := &spec.Process
 	if len(p.Entrypoint) == 0 {
@@ -34,18 +34,22 @@ func mergeImage(spec engine.Spec, img engine.ImageConfig) engine.Spec {
 	if len(spec.Shell) == 0 {
 		spec.Shell = img.Shell
 	}
-	labels := map[string]string{}
-	for key, value := range img.Labels {
-		if !engine.NeedsPrivilege(key) {
-			labels[key] = value
-		}
-	}
-	maps.Copy(labels, spec.Labels)
-	spec.Labels = labels
 	spec.ExposedPorts = union(spec.ExposedPorts, img.ExposedPorts)
 	spec.VolumePaths = union(spec.VolumePaths, img.VolumePaths)
 	spec.Health = mergeHealth(spec.Health, img.Health)
 	return spec
+}
+
+// mergeLabels gives a container its image's labels under its own. What of them would reach into the host does not count.
+func mergeLabels(own, image map[string]string) map[string]string {
+	labels := map[string]string{}
+	for key, value := range image {
+		if !engine.NeedsPrivilege(key) {
+			labels[key] = value
+		}
+	}
+	maps.Copy(labels, own)
+	return labels
 }
 
 // mergeEnv appends the image's variables that the user's do not name.

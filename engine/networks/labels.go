@@ -110,7 +110,7 @@ func (s *Service) CheckLabels(mode engine.NetworkMode, endpoints map[string]engi
 	if len(errs) == 0 {
 		return nil
 	}
-	return &engine.Error{Op: "check", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: errors.Join(errs...)}
+	return &engine.Error{Op: "check", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: engine.Problems(errs)}
 }
 
 // plugs are the devices as they are plugged.

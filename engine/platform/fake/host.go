@@ -17,6 +17,7 @@ type Host struct {
 	exits map[string]engine.ExitStatus
 	roots map[engine.ContainerID]*root
 	pids  int
+	jails bool
 	// Fail, when set, is asked before each call of a driver; what it returns is the call's error.
 	fail func(call string, id engine.ContainerID) error
 }
@@ -45,6 +46,23 @@ func (h *Host) FailOn(f func(call string, id engine.ContainerID) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.fail = f
+}
+
+// Jail makes the host isolate with jails, as far as a fake can: keys and images that ask for them are taken.
+func (h *Host) Jail() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.jails = true
+}
+
+// Spec is what a container's sandbox was made of.
+func (h *Host) Spec(id engine.ContainerID) engine.SandboxSpec {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if b := h.boxes[id]; b != nil {
+		return b.spec
+	}
+	return engine.SandboxSpec{}
 }
 
 // enter locks the host for a call. The caller unlocks, unless there is an error.

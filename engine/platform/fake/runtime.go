@@ -27,7 +27,10 @@ func notFound(op string, id engine.ContainerID) error {
 
 // Capabilities says that the fake can do what Docker asks for.
 func (r *Runtime) Capabilities() engine.Capabilities {
+	r.host.mu.Lock()
+	defer r.host.mu.Unlock()
 	return engine.Capabilities{
+		Jails:  r.host.jails,
 		OSType: "linux", Architecture: "x86_64", Pause: true, MemoryLimit: true, SwapLimit: true, CPUShares: true, CPUQuota: true,
 		CPUSet: true, PidsLimit: true, CgroupVersion: "2", CgroupDriver: "cgroupfs", KernelVersion: "0", OperatingSystem: "fake",
 		NCPU: 2, MemTotal: 1 << 30, Runtime: "fake",

@@ -92,7 +92,10 @@ func Params(c Config) (iov.List, error) {
 		l = l.Int("securelevel", int32(*c.Securelevel))
 	}
 	if c.Linux {
-		l = l.Int("linux", sysNew).String("linux.osname", "Linux").String("linux.osrelease", c.LinuxRelease)
+		l = l.Int("linux", sysNew).String("linux.osrelease", c.LinuxRelease)
+		if _, said := c.Params["linux.osname"]; !said {
+			l = l.String("linux.osname", "Linux")
+		}
 	}
 	return raw(l, c.Params)
 }

@@ -1,7 +1,6 @@
 package jailer
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -57,6 +56,7 @@ func check(s engine.SandboxSpec, h host) ([]string, error) {
 		f.known(c, h)
 		f.sysctls(s.Spec.Security.Sysctls, h, c.VNET)
 	}
+	f.datasets(w.Datasets, h)
 	for target, options := range s.Spec.Tmpfs {
 		_, err := mount.Plan{Mounts: []engine.Mount{{Kind: engine.MountTmpfs, Target: target, Options: strings.Split(options, ",")}}}.Render()
 		f.add(err)
@@ -68,7 +68,19 @@ func check(s engine.SandboxSpec, h host) ([]string, error) {
 	if len(f.errs) == 0 {
 		return f.warnings, nil
 	}
-	return f.warnings, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: errors.Join(f.errs...)}
+	return f.warnings, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: engine.Problems(f.errs)}
+}
+
+// datasets refuses those that are not there or are not as the image needs them.
+func (f *findings) datasets(wanted []engine.JailDataset, h host) {
+	for _, d := range wanted {
+		have, err := h.dataset(d.Name, append(slices.Sorted(maps.Keys(d.Props)), "type"))
+		if err != nil {
+			f.add(fmt.Errorf("dataset %s: %w", d.Name, err))
+			continue
+		}
+		f.add(fit(d, have)...)
+	}
 }
 
 func (f *findings) platform(p engine.Platform, h host) {
@@ -96,7 +108,7 @@ func (f *findings) resources(r engine.Resources, h host) {
 	f.refuse(r.NanoCPUs > 0 && r.CPUQuota > 0, "Conflicting options: Nano CPUs and CPU Quota cannot both be set")
 	f.refuse(r.NanoCPUs < 0 || r.NanoCPUs > int64(h.processors)*1e9, "range of CPUs is from 0.01 to %[1]d.00, as there are only %[1]d CPUs available", h.processors)
 	f.refuse(r.ShmSize < 0, "SHM size can not be less than 0")
-	f.refuse(len(r.DeviceCgroupRules) > 0, "device cgroup rules do not exist on FreeBSD: show devices with a label, %sNAME=\"path bpf* unhide\"", labelDevfs)
+	f.refuse(len(r.DeviceCgroupRules) > 0, "device cgroup rules do not exist on FreeBSD: show devices with a label, %sNAME=\"path bpf* unhide\"", engine.LabelDevfs)
 	for _, d := range r.Devices {
 		_, err := deviceRule(d)
 		f.add(err)

@@ -1,6 +1,7 @@
 package jailer
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -8,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/platform/freebsd/jail"
 	"github.com/xcengine/xc/engine/platform/freebsd/linuxulator"
 	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 )
@@ -20,7 +23,12 @@ func thirteen() host {
 	return host{
 		arch: "amd64", release: "13.2-RELEASE", processors: 2, racct: true, noNewPrivs: true,
 		linux: linuxulator.State{Modules: map[string]bool{"linux64": true, "linprocfs": true, "linsysfs": true, "fdescfs": true}, Fallback: 3},
-		knows: func(p string) bool { return !slices.Contains(missing, p) },
+		knows: func(p string) bool { return !slices.Contains(missing, p) }, secureLevel: 1,
+		dataset: func(name string, _ []string) (map[string]string, error) {
+			return map[string]map[string]string{
+				"tank/db": {"type": "filesystem", "compression": "lz4"}, "tank/other": {"type": "filesystem", "compression": "off"}, "tank/x@y": {"type": "snapshot"},
+			}[name], nil
+		},
 		sysctl: func(name string) (sysctl.Variable, error) {
 			switch {
 			case strings.HasPrefix(name, "net.inet."):
@@ -82,15 +90,36 @@ func TestCheck(t *testing.T) {
 			},
 			warn: []string{"rtprio"}, err: []string{"soft limit", "invalid ulimit type: x"},
 		},
-		"labels": {
+		"keys": {
 			change: func(s *engine.SandboxSpec, _ *host) {
-				s.Spec.Labels = map[string]string{"xc.vnet": "maybe", "xc.jail.path": "/", "xc.jail.bogus": "1", "xc.devfs.a": "../x", "xc.dataset": "pool"}
+				s.Spec.Jail = engine.JailSpec{Params: map[string]string{"path": "/", "bogus": "1"}, DevfsRules: []string{"../x"}}
 			},
-			err: []string{"xc.vnet=maybe", "not a path below /dev", "not a dataset", "jail parameter path: the engine sets it"},
+			err: []string{"not a path below /dev", "jail parameter path: the engine sets it"},
 		},
 		"unknown parameter": {
-			change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Labels = map[string]string{"xc.jail.bogus": "1"} },
+			change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Jail.Params = map[string]string{"bogus": "1"} },
 			err:    []string{"bogus: this kernel has none"},
+		},
+		"a level that there is not": {
+			change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Jail.Params = map[string]string{"securelevel": "4"} }, err: []string{"must be -1 to 3"},
+		},
+		"a module that is not loaded": {
+			change: func(s *engine.SandboxSpec, _ *host) {
+				s.Spec.Jail.Params = map[string]string{"allow.mount.linprocfs": "true"}
+			},
+			err: []string{"none of that name (kldload linprocfs)"},
+		},
+		"datasets": {
+			change: func(s *engine.SandboxSpec, h *host) {
+				h.knows = func(string) bool { return true }
+				for name, props := range map[string]map[string]string{"tank/db": {"compression": "lz4"}, "tank/other": {"compression": "lz4"}, "tank/none": nil, "tank/x@y": nil} {
+					s.Spec.Jail.Datasets = append(s.Spec.Jail.Datasets, engine.JailDataset{Dataset: engine.Dataset{Name: name}, Props: props})
+				}
+			},
+			err: []string{`dataset tank/other: the image needs compression=lz4, it is "off" (zfs set compression=lz4 tank/other)`, "dataset tank/none: it does not exist", "it is a snapshot"},
+		},
+		"own stack on the host's network": {
+			change: func(s *engine.SandboxSpec, _ *host) { on := true; s.HostNetwork, s.Spec.Jail.VNET = true, &on }, err: []string{"xc.vnet: the network is the host's"},
 		},
 		"devices": {
 			change: func(s *engine.SandboxSpec, _ *host) {
@@ -137,22 +166,24 @@ func holds(t *testing.T, what, text string, parts []string) {
 }
 
 func TestConfigOf(t *testing.T) {
+	off := false
+	jailed := func(j engine.JailSpec) engine.SandboxSpec { return engine.SandboxSpec{Spec: engine.Spec{Jail: j}} }
 	peer := engine.Peer{ID: "aa", Sandbox: engine.Sandbox{Jail: "xc-aaaaaaaaaaaa"}}
 	for name, tc := range map[string]struct {
 		spec    engine.SandboxSpec
 		release string
 		want    string
 	}{
-		"own stack":  {engine.SandboxSpec{}, "13.2-RELEASE-p1", "xc-0123456789ab vnet=true net=false [] map[] "},
-		"shared":     {engine.SandboxSpec{Spec: engine.Spec{Labels: map[string]string{"xc.vnet": "false"}}}, "", "xc-0123456789ab vnet=false net=false [] map[] "},
-		"host":       {engine.SandboxSpec{HostNetwork: true}, "", "xc-0123456789ab vnet=false net=true [] map[] "},
-		"peer":       {engine.SandboxSpec{NetworkOf: peer}, "", "xc-aaaaaaaaaaaa.xc-0123456789ab vnet=false net=true [] map[] "},
-		"older":      {engine.SandboxSpec{}, "12.4-RELEASE-p3", "xc-0123456789ab vnet=true net=false [] map[] 12.4-RELEASE-p3 1204000"},
-		"newer":      {engine.SandboxSpec{}, "14.1-RELEASE", "xc-0123456789ab vnet=true net=false [] map[] "},
-		"cap-add":    {engine.SandboxSpec{Spec: engine.Spec{Security: engine.Security{CapAdd: []string{"IPC_LOCK", "SYS_TIME"}}}}, "", "xc-0123456789ab vnet=true net=false [mlock] map[] "},
-		"cap-drop":   {engine.SandboxSpec{Spec: engine.Spec{Security: engine.Security{CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}}}}, "", "xc-0123456789ab vnet=true net=false [reserved_ports] map[allow.chflags:false allow.raw_sockets:false] "},
-		"annotation": {engine.SandboxSpec{Spec: engine.Spec{Annotations: map[string]string{"org.freebsd.jail.vnet": "inherit", "org.freebsd.jail.allow.mlock": "true"}}}, "", "xc-0123456789ab vnet=false net=false [] map[allow.mlock:true] "},
-		"dataset":    {engine.SandboxSpec{Spec: engine.Spec{Labels: map[string]string{"xc.dataset": "DS:tank/x"}}}, "", "xc-0123456789ab vnet=true net=false [mount mount.zfs] map[] "},
+		"own stack": {engine.SandboxSpec{}, "13.2-RELEASE-p1", "xc-0123456789ab vnet=true net=false [] map[] "},
+		"shared":    {jailed(engine.JailSpec{VNET: &off}), "", "xc-0123456789ab vnet=false net=false [] map[] "},
+		"host":      {engine.SandboxSpec{HostNetwork: true}, "", "xc-0123456789ab vnet=false net=true [] map[] "},
+		"peer":      {engine.SandboxSpec{NetworkOf: peer}, "", "xc-aaaaaaaaaaaa.xc-0123456789ab vnet=false net=true [] map[] "},
+		"older":     {engine.SandboxSpec{}, "12.4-RELEASE-p3", "xc-0123456789ab vnet=true net=false [] map[] 12.4-RELEASE-p3 1204000"},
+		"newer":     {engine.SandboxSpec{}, "14.1-RELEASE", "xc-0123456789ab vnet=true net=false [] map[] "},
+		"cap-add":   {engine.SandboxSpec{Spec: engine.Spec{Security: engine.Security{CapAdd: []string{"IPC_LOCK", "SYS_TIME"}}}}, "", "xc-0123456789ab vnet=true net=false [mlock] map[] "},
+		"cap-drop":  {engine.SandboxSpec{Spec: engine.Spec{Security: engine.Security{CapDrop: []string{"ALL"}, CapAdd: []string{"NET_BIND_SERVICE"}}}}, "", "xc-0123456789ab vnet=true net=false [reserved_ports] map[allow.chflags:false allow.raw_sockets:false] "},
+		"parameter": {jailed(engine.JailSpec{VNET: &off, Params: map[string]string{"allow.mlock": "true"}}), "", "xc-0123456789ab vnet=false net=false [] map[allow.mlock:true] "},
+		"dataset":   {jailed(engine.JailSpec{Datasets: []engine.JailDataset{{Dataset: engine.Dataset{Env: "DS", Name: "tank/x"}}}}), "", "xc-0123456789ab vnet=true net=false [mount mount.zfs] map[] "},
 	} {
 		tc.spec.ID = "0123456789abcdef"
 		w, errs := readWish(tc.spec.Spec)
@@ -166,6 +197,66 @@ func TestConfigOf(t *testing.T) {
 		got := strings.TrimRight(strings.Join([]string{c.Name, sprint("vnet=", c.VNET), sprint("net=", c.InheritNet), sprint("", c.Allow), sprint("", c.Params), c.OSRelease, sprintNonzero(c.OSRelDate)}, " "), " ") + " "
 		if strings.TrimSpace(got) != strings.TrimSpace(tc.want) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// What an image asks of its jail, as jail_set(2) gets it.
+func TestParamsOfAnImage(t *testing.T) {
+	params := map[string]string{
+		"allow.raw_sockets": "true", "allow.mount": "false", "securelevel": "-1", "sysvmsg": "disable", "sysvshm": "inherit", "children.max": "4", "linux.osname": "Linux2",
+		"linux.osrelease": "5.1.2", "osrelease": "13.0-RELEASE", "osreldate": "1300139",
+	}
+	s := engine.SandboxSpec{ID: "0123456789abcdef", Root: "/r", Platform: engine.Platform{OS: "linux"}, Spec: engine.Spec{Hostname: "h", Jail: engine.JailSpec{Params: params}}}
+	w, errs := readWish(s.Spec)
+	c, err := configOf(s, w, thirteen(), "")
+	l, rendered := jail.Params(c)
+	if err := errors.Join(append(errs, err, rendered)...); err != nil {
+		t.Fatal(err)
+	}
+	want := jail.Config{
+		Name: "xc-0123456789ab", Root: "/r", Hostname: "h", VNET: true, EnforceStatfs: 1, ChildrenMax: 4, Linux: true, LinuxRelease: "5.1.2",
+		OSRelease: "13.0-RELEASE", OSRelDate: 1300139, Securelevel: c.Securelevel, SysVMsg: "disable", SysVShm: "inherit",
+		Params: map[string]string{"allow.raw_sockets": "true", "allow.mount": "false", "linux.osname": "Linux2"},
+	}
+	if diff := cmp.Diff(want, c, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+	if *c.Securelevel != 1 {
+		t.Errorf("secure level %d below the host's", *c.Securelevel)
+	}
+	given := map[string]int{}
+	for _, p := range l {
+		given[p.Name]++
+	}
+	for name, n := range given {
+		if n > 1 && name != "allow.raw_sockets" {
+			t.Errorf("%s is given %d times", name, n)
+		}
+	}
+	if given["allow.nomount"] != 1 || given["securelevel"] != 1 {
+		t.Errorf("given: %v", given)
+	}
+	plan, err := planOf(engine.SandboxSpec{Spec: engine.Spec{Jail: engine.JailSpec{Mounts: []engine.SpecialMount{{Type: "procfs", Target: "/proc"}, {Type: "fdescfs", Target: "/dev/fd"}}}}}, 7)
+	var lines []string
+	for _, m := range plan {
+		lines = append(lines, m.FS+" "+m.Target)
+	}
+	if diff := cmp.Diff([]string{"devfs /dev", "procfs /proc", "fdescfs /dev/fd"}, lines); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+}
+
+func TestDatasets(t *testing.T) {
+	if diff := cmp.Diff(map[string]string{"type": "filesystem", "compression": "lz4"}, parseProperties("type\tfilesystem\ncompression\tlz4\nbroken\n")); diff != "" {
+		t.Error(diff)
+	}
+	for _, tc := range []struct {
+		a, b string
+		want bool
+	}{{"t/a", "t/a", true}, {"t/a", "t/a/b", true}, {"t/a/b", "t/a", true}, {"t/a", "t/ab", false}} {
+		if got := overlap(tc.a, tc.b); got != tc.want {
+			t.Errorf("%s and %s: %v", tc.a, tc.b, got)
 		}
 	}
 }

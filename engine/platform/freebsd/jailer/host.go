@@ -16,8 +16,12 @@ type host struct {
 	racct      bool // kern.racct.enable
 	noNewPrivs bool
 	linux      linuxulator.State
-	knows      func(param string) bool // of jail parameters
-	sysctl     func(name string) (sysctl.Variable, error)
+	// secureLevel is kern.securelevel.
+	secureLevel int
+	knows       func(param string) bool // of jail parameters
+	// dataset gives properties of a ZFS dataset, nil when it is not there.
+	dataset func(name string, props []string) (map[string]string, error)
+	sysctl  func(name string) (sysctl.Variable, error)
 }
 
 // version splits a release, "13.2-RELEASE-p4", into its numbers.

@@ -25,7 +25,7 @@ func configOf(s engine.SandboxSpec, w wish, h host, release string) (jail.Config
 	allow, deny := allowed(sec.CapAdd, sec.CapDrop, sec.Privileged, h.knows)
 	c := jail.Config{
 		Name: jail.Name(s.ID), Root: s.Root, Hostname: s.Spec.Hostname, Domain: s.Spec.Domainname, InheritHost: sec.UTSMode == "host",
-		InheritNet: s.HostNetwork || s.NetworkOf.ID != "", EnforceStatfs: ownMounts, Allow: allow, Params: maps.Clone(w.params),
+		InheritNet: s.HostNetwork || s.NetworkOf.ID != "", EnforceStatfs: ownMounts, Allow: allow, Params: maps.Clone(w.Params),
 	}
 	if c.Params == nil {
 		c.Params = map[string]string{}
@@ -35,9 +35,9 @@ func configOf(s engine.SandboxSpec, w wish, h host, release string) (jail.Config
 			c.Params["allow."+d] = "false"
 		}
 	}
-	c.VNET = !c.InheritNet && (w.vnet == nil || *w.vnet)
-	if c.InheritNet && w.vnet != nil && *w.vnet {
-		return c, fmt.Errorf("%s: the network is the host's or another container's, which has its own stack or not", labelVNET)
+	c.VNET = !c.InheritNet && (w.VNET == nil || *w.VNET)
+	if c.InheritNet && w.VNET != nil && *w.VNET {
+		return c, fmt.Errorf("%s: the network is the host's or another container's, which has its own stack or not", engine.LabelVNET)
 	}
 	if s.NetworkOf.ID != "" {
 		c.Name = s.NetworkOf.Sandbox.Jail + "." + c.Name
@@ -45,7 +45,7 @@ func configOf(s engine.SandboxSpec, w wish, h host, release string) (jail.Config
 	if ipc := sec.IpcMode; ipc == "host" || s.IpcOf.ID != "" {
 		c.SysVMsg, c.SysVSem, c.SysVShm = "inherit", "inherit", "inherit"
 	}
-	if len(w.datasets) > 0 {
+	if len(w.Datasets) > 0 {
 		for _, a := range []string{"mount", "mount.zfs"} {
 			if !slices.Contains(c.Allow, a) {
 				c.Allow = append(c.Allow, a)
@@ -57,11 +57,11 @@ func configOf(s engine.SandboxSpec, w wish, h host, release string) (jail.Config
 	} else if older(release, h.release) {
 		c.OSRelease, c.OSRelDate = release, relDate(release)
 	}
-	return takeInts(c)
+	return takeInts(c, h.secureLevel)
 }
 
-// takeInts moves parameters that have a place in Config there, so that each is given once.
-func takeInts(c jail.Config) (jail.Config, error) {
+// takeInts moves parameters that have a place in Config there, so that each is given once. secureLevel is the host's.
+func takeInts(c jail.Config, secureLevel int) (jail.Config, error) {
 	for name, to := range map[string]*int{"children.max": &c.ChildrenMax, "enforce_statfs": &c.EnforceStatfs, "osreldate": &c.OSRelDate} {
 		value, ok := c.Params[name]
 		if !ok {
@@ -81,6 +81,15 @@ func takeInts(c jail.Config) (jail.Config, error) {
 			*to = value
 			delete(c.Params, name)
 		}
+	}
+	if v, ok := c.Params["securelevel"]; ok {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < -1 || n > 3 {
+			return c, fmt.Errorf("jail parameter securelevel=%s: must be -1 to 3", v)
+		}
+		n = max(n, secureLevel) // a jail's cannot be below its parent's
+		c.Securelevel = &n
+		delete(c.Params, "securelevel")
 	}
 	if v, ok := c.Params["linux.osrelease"]; ok && c.Linux {
 		c.LinuxRelease = v
@@ -125,7 +134,7 @@ func deviceRule(d engine.Device) (devfs.Rule, error) {
 
 // planOf decides a container's mounts.
 func planOf(s engine.SandboxSpec, ruleset int) ([]mount.Wanted, error) {
-	return mount.Plan{Linux: s.Platform.OS == "linux", Ruleset: ruleset, ShmSize: s.Spec.Resources.ShmSize, Mounts: s.Mounts}.Render()
+	return mount.Plan{Linux: s.Platform.OS == "linux", Ruleset: ruleset, ShmSize: s.Spec.Resources.ShmSize, Special: s.Spec.Jail.Mounts, Mounts: s.Mounts}.Render()
 }
 
 // processors reads a cpuset list, "0-3,7", of processors that are there.

@@ -51,7 +51,7 @@ func process(s engine.SandboxSpec, w wish, jid int, p engine.ProcessSpec, args, 
 		path = linuxPath
 	}
 	var datasets []string
-	for _, d := range w.datasets {
+	for _, d := range w.Datasets {
 		if d.Env != "" {
 			datasets = append(datasets, d.Env+"="+d.Name)
 		}

@@ -94,7 +94,7 @@ func describe(racct bool) (engine.Capabilities, error) {
 	release := unix.ByteSliceToString(u.Release[:])
 	number, _, _ := strings.Cut(release, "-")
 	c := engine.Capabilities{
-		OSType: "freebsd", Architecture: unix.ByteSliceToString(u.Machine[:]), MemoryLimit: racct, CPUQuota: racct, PidsLimit: racct,
+		Jails: true, OSType: "freebsd", Architecture: unix.ByteSliceToString(u.Machine[:]), MemoryLimit: racct, CPUQuota: racct, PidsLimit: racct,
 		CPUSet: true, KernelVersion: release, OperatingSystem: "FreeBSD " + release, OSVersion: number,
 		NCPU: runtime.NumCPU(), MemTotal: int64(memory), Runtime: "jail", RuntimePath: "jail(2)",
 	}
@@ -108,6 +108,7 @@ func describe(racct bool) (engine.Capabilities, error) {
 func (r *Runtime) host() host {
 	h := host{
 		arch: runtime.GOARCH, release: r.about.KernelVersion, processors: r.about.NCPU, racct: r.racct, knows: jail.Knows, sysctl: sysctl.Find,
+		secureLevel: sysctlNumber("kern.securelevel"), dataset: r.properties,
 		noNewPrivs: canNotGain(), linux: linuxulator.State{Modules: map[string]bool{}, Fallback: sysctlNumber("kern.elf64.fallback_brand")},
 	}
 	for _, m := range linuxulator.Modules {

@@ -29,6 +29,8 @@ const (
 	removeTimeout = 20 * time.Second
 	// dyingTimeout is how long is waited for the last that holds a removed jail. Connections in TIME_WAIT may for a minute.
 	dyingTimeout = 300 * time.Millisecond
+	// zfsTimeout bounds a look at a dataset: a pool that has lost its disks answers never.
+	zfsTimeout = 10 * time.Second
 )
 
 // CreateSandbox implements lifecycle.Runtime.
@@ -69,7 +71,10 @@ func (r *Runtime) makeSandbox(ctx context.Context, spec engine.SandboxSpec) (eng
 		return none, &engine.Error{Op: "start", Kind: engine.Invalid, Err: err}
 	}
 	rec := record{Jail: c.Name, Root: c.Root, Mounts: mayMount(c)}
-	for _, d := range w.datasets {
+	for _, d := range w.Datasets {
+		if err := r.lent(d.Name, spec.ID); err != nil {
+			return none, err
+		}
 		rec.Datasets = append(rec.Datasets, d.Name)
 	}
 	if err := r.begin(spec, &rec); err != nil {
@@ -229,6 +234,38 @@ func need(root, name string, isDir bool) (string, error) {
 		return "", nil
 	}
 	return p.Path, nil
+}
+
+// lent refuses a dataset that another sandbox has.
+func (r *Runtime) lent(name string, to engine.ContainerID) error {
+	ids, err := r.places.list()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		rec, err := r.places.readRecord(id)
+		if err != nil || id == to {
+			continue // nothing was made of it yet
+		}
+		for _, other := range rec.Datasets {
+			if overlap(name, other) {
+				return &engine.Error{Op: "start", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: string(to), Err: fmt.Errorf("dataset %s is container %s's (%s)", name, id.Short(), other)}
+			}
+		}
+	}
+	return nil
+}
+
+// properties are some of a dataset's, nil when there is no such dataset.
+func (r *Runtime) properties(name string, props []string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), zfsTimeout)
+	defer cancel()
+	res, err := r.cfg.Run.Run(ctx, runner.Cmd{Argv: []string{"/sbin/zfs", "get", "-Hp", "-o", "property,value", strings.Join(props, ","), name}})
+	var exit *runner.Error
+	if errors.As(err, &exit) && strings.Contains(exit.Stderr, "does not exist") {
+		return nil, nil
+	}
+	return parseProperties(res.Stdout), err
 }
 
 // delegate gives datasets to a jail.

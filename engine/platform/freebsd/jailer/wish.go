@@ -4,102 +4,60 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/platform/freebsd/devfs"
 )
 
-// Labels and annotations for what Docker has no word for.
-const (
-	labelVNET       = "xc.vnet"
-	labelParam      = "xc.jail."
-	labelDevfs      = "xc.devfs."
-	labelDataset    = "xc.dataset"
-	annotationParam = "org.freebsd.jail."
-)
-
-// wish is what labels and annotations ask for.
+// wish is what is asked for beyond Docker's words.
 type wish struct {
-	vnet     *bool             // nil: not said
-	params   map[string]string // raw jail parameters
-	rules    []devfs.Rule
-	datasets []dataset
-}
-
-// dataset is a ZFS dataset that the jail manages itself. Env, unless empty, names a variable that tells the jail its name.
-type dataset struct {
-	Env, Name string
+	engine.JailSpec
+	rules []devfs.Rule
 }
 
 // readWish collects every mistake.
 func readWish(s engine.Spec) (w wish, errs []error) {
-	w.params = map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(s.Annotations)) {
-		if name, ok := strings.CutPrefix(key, annotationParam); ok {
-			errs = append(errs, w.param(key, name, s.Annotations[key]))
+	w.JailSpec = s.Jail
+	for _, text := range s.Jail.DevfsRules {
+		rule, err := devfs.Parse(text)
+		if err != nil {
+			errs = append(errs, err)
+			continue
 		}
+		w.rules = append(w.rules, rule)
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.Labels)) {
-		value := s.Labels[key]
-		switch {
-		case key == labelVNET:
-			errs = append(errs, w.setVNET(key, value))
-		case strings.HasPrefix(key, labelParam):
-			errs = append(errs, w.param(key, strings.TrimPrefix(key, labelParam), value))
-		case strings.HasPrefix(key, labelDevfs):
-			rule, err := devfs.Parse(value)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("label %s: %w", key, err))
-			}
-			w.rules = append(w.rules, rule)
-		case key == labelDataset || strings.HasPrefix(key, labelDataset+"."):
-			d, err := parseDataset(value)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("label %s: %w", key, err))
-			}
-			w.datasets = append(w.datasets, d)
-		}
-	}
-	return w, slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	return w, errs
 }
 
-// param takes one raw parameter. Those that have a place of their own in a jail's configuration go there.
-func (w *wish) param(key, name, value string) error {
-	if name == "vnet" {
-		return w.setVNET(key, value)
+// fit tells what is wrong with a dataset that is to be delegated. have are its properties, nil when it is not there.
+func fit(d engine.JailDataset, have map[string]string) (errs []error) {
+	if have == nil {
+		return []error{fmt.Errorf("dataset %s: it does not exist (zfs create %[1]s)", d.Name)}
 	}
-	w.params[name] = value
-	return nil
-}
-
-func (w *wish) setVNET(key, value string) error {
-	var on bool
-	switch value {
-	case "new":
-		on = true
-	case "inherit", "disable":
-	default:
-		var err error
-		if on, err = strconv.ParseBool(value); err != nil {
-			return fmt.Errorf("%s=%s: must be true or false", key, value)
+	if have["type"] != "filesystem" && have["type"] != "volume" {
+		errs = append(errs, fmt.Errorf("dataset %s: it is a %s, not a file system", d.Name, have["type"]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.Props)) {
+		if want := d.Props[name]; have[name] != want {
+			errs = append(errs, fmt.Errorf("dataset %s: the image needs %s=%s, it is %q (zfs set %[2]s=%[3]s %[1]s)", d.Name, name, want, have[name]))
 		}
 	}
-	w.vnet = &on
-	return nil
+	return errs
 }
 
-// datasetChars are what the names of ZFS datasets are made of (zfsprops(7)).
-const datasetChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:-/"
+// parseProperties reads "zfs get -Hp -o property,value".
+func parseProperties(out string) map[string]string {
+	props := map[string]string{}
+	for line := range strings.Lines(out) {
+		if name, value, ok := strings.Cut(strings.TrimRight(line, "\n"), "\t"); ok {
+			props[name] = value
+		}
+	}
+	return props
+}
 
-func parseDataset(s string) (dataset, error) {
-	env, name, ok := strings.Cut(s, ":")
-	if !ok || strings.Contains(env, "/") {
-		env, name = "", s
-	}
-	if name == "" || strings.Trim(name, datasetChars) != "" || strings.HasPrefix(name, "/") || strings.HasPrefix(name, "-") || strings.HasSuffix(name, "/") || !strings.Contains(name, "/") {
-		return dataset{}, fmt.Errorf("%q is not a dataset below a pool", name)
-	}
-	return dataset{env, name}, nil
+// overlap reports whether two datasets are the same or one is in the other.
+func overlap(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }

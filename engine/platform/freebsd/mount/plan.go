@@ -36,9 +36,9 @@ type Wanted struct {
 // own.
 type Plan struct {
 	Linux   bool
-	Ruleset int   // of devfs
-	ShmSize int64 // bytes of /dev/shm; 0 is 64 MiB
-	Procfs  bool  // /proc for a FreeBSD root
+	Ruleset int                   // of devfs
+	ShmSize int64                 // bytes of /dev/shm; 0 is 64 MiB
+	Special []engine.SpecialMount // wanted by the image
 	Mounts  []engine.Mount
 	Tmpfs   map[string]string
 }
@@ -57,12 +57,15 @@ func (p Plan) Render() ([]Wanted, error) {
 		// readlink of /dev/fd/N gives the real path, which Linux programs rely on (fdescfs(5)).
 		fdescfs.Options = [][2]string{{"linrdlnk", ""}}
 		all = append(all, Wanted{FS: "linprocfs", Target: "/proc"}, Wanted{FS: "linsysfs", Target: "/sys"})
-	} else if p.Procfs {
-		all = append(all, Wanted{FS: "procfs", Target: "/proc"})
 	}
 	all = append(all, fdescfs)
 	if p.Linux {
 		all = append(all, Wanted{FS: "tmpfs", Target: "/dev/shm", NoSuid: true, Options: [][2]string{{"mode", "1777"}, {"size", strconv.FormatInt(shm, 10)}}})
+	}
+	for _, m := range p.Special {
+		if !slices.ContainsFunc(all, func(have Wanted) bool { return have.Target == path.Clean(m.Target) }) {
+			all = append(all, Wanted{FS: m.Type, Target: path.Clean(m.Target)})
+		}
 	}
 	for _, m := range p.Mounts {
 		w, err := own(m)

@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -37,7 +36,7 @@ func check(s engine.SandboxSpec, h host) (warnings []string, err error) {
 	if len(errs) == 0 {
 		return warnings, nil
 	}
-	return warnings, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: errors.Join(errs...)}
+	return warnings, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: engine.Problems(errs)}
 }
 
 func checkResources(r engine.Resources, h host) (errs []error) {
