@@ -20,7 +20,7 @@ func doctorCommand(host doctor.Source) *cobra.Command {
 		Short: "Say what this host lacks for containers, what that breaks, and the commands that mend it",
 		Long: `Doctor looks at this host: modules, sysctls, ZFS, the packet filter, groups, programs, the service. It changes nothing and needs no
 daemon. The exit code is 0 when nothing is broken, 1 when something is, 2 for a wrong command line.`,
-		Args: noArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains([]string{"text", "json"}, format) {
 				return usageError{fmt.Errorf("-o %s: text or json", format)}

@@ -32,7 +32,7 @@ diff. It asks before each, does it, and says what is left. A file keeps its old 
 that you administer over the network, and what is a matter of taste, is told and left to you.
 
 The exit code is 0 when nothing is broken afterwards, 1 when something is or a step failed, 2 for a wrong command line.`,
-		Args: noArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return setup{host, apply, bufio.NewReader(cmd.InOrStdin()), cmd.OutOrStdout(), o}.run(cmd.Context())
 		},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/xcengine/xc/engine/daemon"
 	"github.com/xcengine/xc/engine/nativeapi"
+	"github.com/xcengine/xc/engine/nativeapi/wire"
 	"github.com/xcengine/xc/engine/platform"
 	"github.com/xcengine/xc/engine/platform/peercred"
 )
@@ -49,9 +50,9 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 		return err
 	}
 	native := nativeapi.New(nativeapi.Config{
-		Backend: d, PeerUID: peercred.UID, Log: log,
-		Networks: d.Networks,
-		Version:  nativeapi.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
+		Services: nativeapi.Services{System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks},
+		PeerUID:  peercred.UID, Log: log,
+		Version: wire.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
 	})
 	serving, stop := errgroup.WithContext(ctx)
 	for _, l := range listeners[:len(listeners)-1] {

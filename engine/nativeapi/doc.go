@@ -1,5 +1,9 @@
-// Package nativeapi is the API of the xc command: what Docker's has no word for. HTTP with JSON on a unix socket, all paths below
-// /v1/. Errors are {"kind", "reason", "message"} with the kinds of package engine.
+// Package nativeapi is the API of the xc command: HTTP with JSON on a unix socket. It has what Docker's API has a word for, and
+// what it has none for. All paths are below /v1/; wire holds the bodies, client the other end. docs/native-api.md lists it.
 //
-// The socket knows its peer's uid from the kernel. Root may do everything; everybody else is refused: the default is to deny.
+// A request passes: Serve notes the peer's uid ─▶ wrap asks what the route needs of it (access.go) ─▶ handler: wire → engine's words
+// ─▶ one engine call ─▶ wire. A handler returns its error; what was not begun is answered by a status and wire.Error.
+//
+// Answers that go on are lines of wire.Line, each a value or the error that ends them. Attach and exec take the connection over
+// (Upgrade: xc-stream) and move frames in both directions; logs are such frames in an ordinary answer.
 package nativeapi

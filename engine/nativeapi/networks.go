@@ -2,13 +2,12 @@ package nativeapi
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"strings"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
 // Networks are the daemon's networks.
@@ -18,45 +17,30 @@ type Networks interface {
 	Reload(ctx context.Context) error
 }
 
-// NetworkCreate is the body of POST /v1/networks: a network on interfaces that the administrator made.
-type NetworkCreate struct {
-	Name           string   `json:"name"`
-	Bridge         string   `json:"bridge,omitempty"`          // joins containers with a network stack of their own
-	Alias          string   `json:"alias,omitempty"`           // carries the addresses of the others
-	DefaultRouters []string `json:"default_routers,omitempty"` // one of each IP version
-	Subnets        []string `json:"subnets"`                   // in CIDR form
-}
-
-// NetworkCreated answers it.
-type NetworkCreated struct {
-	ID string `json:"id"`
-}
-
-// Done answers what has no more to say.
-type Done struct{}
-
-// maxBody bounds what a request may bring.
-const maxBody = 1 << 20
-
-func (s *Server) createNetwork(ctx context.Context, r *http.Request) (any, error) {
-	var body NetworkCreate
-	d := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil {
-		return nil, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceNetwork, Err: err}
+func (s *Server) networkRoutes() []route {
+	return []route{
+		{pattern: "POST /v1/networks", handler: s.createNetwork},
+		{pattern: "POST /v1/networks/reload", handler: s.reloadNetworks},
 	}
-	req, err := body.request()
+}
+
+func (s *Server) createNetwork(ctx context.Context, c *call) error {
+	var body wire.NetworkCreate
+	if err := c.read(&body); err != nil {
+		return err
+	}
+	req, err := networkRequest(body)
 	if err != nil {
-		return nil, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceNetwork, ID: body.Name, Err: err}
+		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceNetwork, ID: body.Name, Err: err}
 	}
 	id, _, err := s.cfg.Networks.Create(ctx, req)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return NetworkCreated{ID: string(id)}, nil
+	return c.answer(wire.NetworkCreated{ID: string(id)})
 }
 
-func (b NetworkCreate) request() (engine.NetworkRequest, error) {
+func networkRequest(b wire.NetworkCreate) (engine.NetworkRequest, error) {
 	req := engine.NetworkRequest{Name: b.Name, Driver: "xc", Options: map[string]string{}}
 	for option, value := range map[string]string{"bridge": b.Bridge, "alias": b.Alias, "default_router": strings.Join(b.DefaultRouters, ",")} {
 		if value != "" {
@@ -77,6 +61,6 @@ func (b NetworkCreate) request() (engine.NetworkRequest, error) {
 	return req, nil
 }
 
-func (s *Server) reloadNetworks(ctx context.Context, _ *http.Request) (any, error) {
-	return Done{}, s.cfg.Networks.Reload(ctx)
+func (s *Server) reloadNetworks(ctx context.Context, c *call) error {
+	return c.done(s.cfg.Networks.Reload(ctx))
 }

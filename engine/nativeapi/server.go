@@ -2,7 +2,6 @@ package nativeapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -10,130 +9,98 @@ import (
 	"time"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
-// Backend is what the routes need of the engine.
-type Backend interface {
-	Info(ctx context.Context) (engine.Info, error)
+const (
+	// headerTimeout bounds how long a client may take to send the head of a request.
+	headerTimeout = 10 * time.Second
+	// grace bounds how long requests in hand may go on when the server is told to stop.
+	grace = 5 * time.Second
+)
+
+// Services are what the routes need of the engine, each by its role.
+type Services struct {
+	System     System
+	Containers Containers
+	Execs      Execs
+	Images     Images
+	Networks   Networks
 }
 
 // Config is what a Server is made of. All members are needed.
 type Config struct {
-	Backend  Backend
-	Networks Networks
-	Version  Version
-	PeerUID  func(net.Conn) (int, error)
-	Log      *slog.Logger
+	Services
+	Version wire.Version
+	PeerUID func(net.Conn) (int, error)
+	Log     *slog.Logger
 }
 
 // Server serves the native API.
 type Server struct {
 	cfg Config
 	mux *http.ServeMux
-}
 
-// route is one operation.
-type route struct {
-	pattern string // of http.ServeMux
-	handler func(context.Context, *http.Request) (any, error)
+	stopping context.Context // ends what lasts as long as its client wants
+	stop     context.CancelFunc
 }
 
 // New returns a Server with every route.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux()}
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, r := range s.routes() {
 		s.mux.HandleFunc(r.pattern, s.wrap(r))
 	}
-	s.mux.HandleFunc("/", s.wrap(route{handler: func(_ context.Context, r *http.Request) (any, error) {
-		return nil, &engine.Error{Op: r.Method, Kind: engine.NotFound, ID: r.URL.Path, Err: errors.New("no such operation in this version of the API")}
-	}}))
+	s.mux.HandleFunc("/", s.wrap(route{handler: unknown}))
 	return s
 }
 
-func (s *Server) routes() []route {
-	return []route{
-		{"GET /v1/version", func(context.Context, *http.Request) (any, error) { return s.cfg.Version, nil }},
-		{"GET /v1/info", s.info},
-		{"POST /v1/networks", s.createNetwork},
-		{"POST /v1/networks/reload", s.reloadNetworks},
-	}
-}
-
-func (s *Server) info(ctx context.Context, _ *http.Request) (any, error) {
-	i, err := s.cfg.Backend.Info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return Info{
-		Version: i.Version, StateDir: i.StateDir, StorageDriver: i.Driver, Runtime: i.Capabilities.Runtime,
-		OSType: i.Capabilities.OSType, Architecture: i.Capabilities.Architecture, Kernel: i.Capabilities.KernelVersion,
-		Firewall: i.FirewallBackend, Images: i.Images, Warnings: append([]string{}, i.Warnings...),
-		Containers: map[string]int{"running": i.Running, "paused": i.Paused, "stopped": i.Stopped},
-	}, nil
+// unknown answers for what no route serves.
+func unknown(_ context.Context, c *call) error {
+	return &engine.Error{Op: c.Method, Kind: engine.NotFound, ID: c.URL.Path, Err: errors.New("no such operation in this version of the API")}
 }
 
 // peerKey is the key of a connection's peer in its requests' context.
 type peerKey struct{}
 
-// Serve serves a listener until ctx ends.
+// Serve serves a listener until ctx ends. Then it takes no new connections, ends streams at once, gives other requests a short
+// while and cancels those that are left. It may run for several listeners at once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	server := &http.Server{
-		Handler: s.mux, ReadHeaderTimeout: 10 * time.Second,
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			uid, err := s.cfg.PeerUID(c)
-			if err != nil {
-				s.cfg.Log.WarnContext(ctx, "peer not known", "error", err)
-				return ctx
-			}
-			return context.WithValue(ctx, peerKey{}, uid)
-		},
+		Handler: s.mux, ReadHeaderTimeout: headerTimeout, BaseContext: func(net.Listener) context.Context { return requests },
+		ErrorLog:    slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		ConnContext: s.know,
 	}
-	stop := context.AfterFunc(ctx, func() { server.Close() })
-	defer stop()
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
 		return err
+	case <-ctx.Done():
 	}
-	return nil
+	s.stop()
+	patience, done := context.WithTimeout(requests, grace)
+	defer done()
+	if server.Shutdown(patience) != nil {
+		s.cfg.Log.WarnContext(requests, "requests were cut off by the end of the server")
+	}
+	cancel()
+	err := server.Close()
+	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
 }
 
-// wrap checks the peer, runs the handler and writes what it returns.
-func (s *Server) wrap(r route) http.HandlerFunc {
-	return func(w http.ResponseWriter, req *http.Request) {
-		uid, known := req.Context().Value(peerKey{}).(int)
-		var answer any
-		err := error(&engine.Error{Op: req.Method, Kind: engine.Forbidden, ID: req.URL.Path, Err: errors.New("only root may use this socket")})
-		if known && uid == 0 {
-			answer, err = r.handler(req.Context(), req)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		if err != nil {
-			w.WriteHeader(status(engine.KindOf(err)))
-			answer = EncodeError(err)
-		}
-		if err := json.NewEncoder(w).Encode(answer); err != nil {
-			s.cfg.Log.DebugContext(req.Context(), "client left", "path", req.URL.Path, "error", err)
-		}
+// know notes who is at the other end of a connection.
+func (s *Server) know(ctx context.Context, c net.Conn) context.Context {
+	uid, err := s.cfg.PeerUID(c)
+	if err != nil {
+		s.cfg.Log.WarnContext(ctx, "peer not known", "error", err)
+		return ctx
 	}
-}
-
-func status(k engine.Kind) int {
-	switch k {
-	case engine.NotFound:
-		return http.StatusNotFound
-	case engine.Invalid:
-		return http.StatusBadRequest
-	case engine.Conflict:
-		return http.StatusConflict
-	case engine.Forbidden:
-		return http.StatusForbidden
-	case engine.Unauthorized:
-		return http.StatusUnauthorized
-	case engine.Unavailable:
-		return http.StatusServiceUnavailable
-	case engine.NotImplemented:
-		return http.StatusNotImplemented
-	case engine.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	}
-	return http.StatusInternalServerError
+	return context.WithValue(ctx, peerKey{}, uid)
 }

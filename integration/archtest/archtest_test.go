@@ -36,7 +36,7 @@ var rule = []row{
 	{pkg: "engine/internal/...", may: []string{"engine", "engine/internal/...", "imageformat/..."}, never: []string{netHTTP, sqlStd, dockerAll}},
 	{pkg: "engine/db", may: []string{"engine", "engine/internal/..."}, never: []string{netHTTP, dockerAll}},
 	{pkg: "engine/registry/...", may: []string{"engine", "engine/internal/...", "engine/registry/...", "imageformat/..."}, never: []string{sqlStd, dockerAll}},
-	{pkg: "engine/nativeapi/...", may: []string{"engine", "engine/nativeapi/...", "imageformat/..."}, never: []string{sqlStd, dockerAll}},
+	{pkg: "engine/nativeapi/...", may: []string{"engine", "engine/internal/...", "engine/nativeapi/...", "imageformat/..."}, never: []string{sqlStd, dockerAll}},
 	{pkg: "engine/platform", may: []string{"engine/...", "imageformat/..."}, never: []string{netHTTP, sqlStd, dockerAll}},
 	{pkg: "engine/platform/...", may: []string{"engine", "engine/internal/...", "engine/platform/...", "imageformat/...", "engine/shim", "engine/networks", "engine/layers"}, never: []string{netHTTP, sqlStd, dockerAll}},
 	{pkg: "engine/daemon", may: []string{"engine/...", "imageformat/..."}, never: []string{module + "/engine/platform/linux/...", module + "/engine/platform/freebsd/...", module + "/engine/nativeapi/...", module + "/dockerapi/...", module + "/translate", dockerAll}},
@@ -52,7 +52,7 @@ var rule = []row{
 	{pkg: "cmd/xcd", may: []string{"..."}},
 	{pkg: "cmd/xcd/freebsd/...", never: []string{osExec, netHTTP, dockerAll}},
 	// The doctor looks at a host on which no daemon runs.
-	{pkg: "cmd/xc", may: []string{"engine", "engine/nativeapi/client", "engine/platform/doctor"}, never: []string{dockerAll}},
+	{pkg: "cmd/xc", may: []string{"engine", "engine/nativeapi/client", "engine/nativeapi/wire", "engine/platform/doctor"}, never: []string{dockerAll}},
 	{pkg: "cmd/xc-shim", may: []string{"engine", "engine/shim", "engine/logs/...", "engine/platform/..."}, never: []string{netHTTP, sqlStd, dockerAll, "github.com/google/go-containerregistry/..."}},
 	{pkg: "cmd/ocitar", may: []string{"imageformat/..."}, never: []string{dockerAll}},
 	{pkg: "integration/...", may: []string{"integration/..."}},

@@ -1,76 +1,198 @@
-// Package client speaks xc's native API.
+// Package client speaks to a daemon's native API. Errors of the daemon keep their kind and reason:
+// errors.Is(err, engine.NotFound) and engine.HasReason(err, engine.ReasonInUse) tell them apart. A Client may be used by several
+// goroutines.
 package client
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"iter"
 	"net"
 	"net/http"
+	"net/url"
 
-	"github.com/xcengine/xc/engine/nativeapi"
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
-// Client reaches one daemon. It is safe for concurrent use.
+// Client speaks to one daemon.
 type Client struct {
 	socket string
-	http   *http.Client
+	http   http.Client
 }
 
-// New returns a client of the daemon at a unix socket. It does not connect.
+// New returns a client of the daemon that listens on a socket. Nothing is connected yet.
 func New(socket string) *Client {
+	c := &Client{socket: socket}
+	c.http.Transport = &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) },
+		DisableKeepAlives: true,
+	}
+	return c
+}
+
+// Unreachable is a daemon that nobody can be asked at.
+type Unreachable struct {
+	Socket string
+	Err    error
+}
+
+// Error says it in a sentence.
+func (u *Unreachable) Error() string {
+	return fmt.Sprintf("the daemon on %s cannot be reached: %v", u.Socket, u.Err)
+}
+
+// Unwrap returns the cause.
+func (u *Unreachable) Unwrap() error { return u.Err }
+
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
-	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", socket) },
-	}}}
+	conn, err := d.DialContext(ctx, "unix", c.socket)
+	if err == nil {
+		return conn, nil
+	}
+	var op *net.OpError // its text names the socket once more
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return nil, &Unreachable{c.socket, err}
 }
 
-// Version asks what the daemon is.
-func (c *Client) Version(ctx context.Context) (nativeapi.Version, error) {
-	return get[nativeapi.Version](ctx, c, "/v1/version")
+// path joins an operation's path. Names may have any characters.
+func path(parts ...string) string {
+	p := "/v1"
+	for _, part := range parts {
+		p += "/" + url.PathEscape(part)
+	}
+	return p
 }
 
-// Info asks how the daemon and its host are.
-func (c *Client) Info(ctx context.Context) (nativeapi.Info, error) {
-	return get[nativeapi.Info](ctx, c, "/v1/info")
-}
-
-// get fetches and decodes an answer; one that is an error comes back as an engine.Error of its kind.
-func get[T any](ctx context.Context, c *Client, path string) (T, error) {
-	return ask[T](ctx, c, http.MethodGet, path, nil)
-}
-
-// post sends a body, nil for none.
-func post[T any](ctx context.Context, c *Client, path string, body any) (T, error) {
-	var text []byte
-	if body != nil {
-		var err error
-		if text, err = json.Marshal(body); err != nil {
-			return *new(T), err
+// request makes a request with a body of JSON, unless in is nil.
+func (c *Client) request(ctx context.Context, method, path string, query url.Values, in any) (*http.Request, error) {
+	var body io.Reader
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
 		}
+		body = bytes.NewReader(data)
 	}
-	return ask[T](ctx, c, http.MethodPost, path, text)
+	u := "http://xc" + path
+	if len(query) > 0 {
+		u += "?" + query.Encode()
+	}
+	return http.NewRequestWithContext(ctx, method, u, body)
 }
 
-func ask[T any](ctx context.Context, c *Client, method, path string, body []byte) (T, error) {
-	var answer T
-	req, err := http.NewRequestWithContext(ctx, method, "http://xc"+path, bytes.NewReader(body))
-	if err != nil {
-		return answer, err
-	}
+// do sends a request and gives the answer, whose status is 2xx.
+func (c *Client) do(req *http.Request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer, fmt.Errorf("no daemon answers on %s (is xcd running?): %w", c.socket, err)
+		var u *url.Error // its text is the request's line
+		if errors.As(err, &u) {
+			err = u.Err
+		}
+		return nil, err
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
 	}
 	defer resp.Body.Close()
-	d := json.NewDecoder(resp.Body)
-	if resp.StatusCode != http.StatusOK {
-		var e nativeapi.Error
-		if err := d.Decode(&e); err != nil {
-			return answer, fmt.Errorf("the daemon answered %s", resp.Status)
-		}
-		return answer, nativeapi.DecodeError(e)
+	return nil, readError(resp)
+}
+
+// readError gives the error of an answer that is not 2xx.
+func readError(resp *http.Response) error {
+	var e wire.Error
+	if err := json.NewDecoder(resp.Body).Decode(&e); err != nil {
+		return fmt.Errorf("%s: %w", resp.Status, err)
 	}
-	return answer, d.Decode(&answer)
+	return decodeError(e)
+}
+
+// call sends a request with a body of JSON and reads the answer into out. Either may be nil.
+func (c *Client) call(ctx context.Context, method, path string, query url.Values, in, out any) error {
+	req, err := c.request(ctx, method, path, query, in)
+	if err != nil {
+		return err
+	}
+	resp, err := c.do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if out == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
+}
+
+// lines sends a request and gives its answer's lines as they come, until an error, which is the last pair. Breaking off ends the
+// request.
+func lines[T any](ctx context.Context, c *Client, method, path string, query url.Values, in any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		req, err := c.request(ctx, method, path, query, in)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		resp, err := c.do(req)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer resp.Body.Close()
+		for d := json.NewDecoder(resp.Body); ; {
+			var l wire.Line[T]
+			err := d.Decode(&l)
+			switch {
+			case err == io.EOF:
+				return
+			case err == nil && l.Error != nil:
+				err = decodeError(*l.Error)
+			case err == nil && l.Value != nil:
+				if !yield(*l.Value, nil) {
+					return
+				}
+				continue
+			}
+			yield(none, err)
+			return
+		}
+	}
+}
+
+// Error is an error that the daemon told. It unwraps to an *engine.Error of its kind and reason.
+type Error struct {
+	Told  wire.Error
+	cause *engine.Error
+}
+
+// Error gives the daemon's sentence.
+func (e *Error) Error() string { return e.Told.Message }
+
+// Unwrap returns it in the engine's words.
+func (e *Error) Unwrap() error {
+	if e.cause == nil {
+		return nil
+	}
+	return e.cause
+}
+
+func decodeError(w wire.Error) error {
+	e := &Error{Told: w}
+	for _, k := range engine.Kinds() {
+		if k.Error() == w.Kind {
+			e.cause = &engine.Error{Kind: k, Resource: engine.Resource(w.Resource), ID: w.ID, Reason: engine.Reason(w.Reason), Args: w.Args}
+		}
+	}
+	return e
 }

@@ -2,20 +2,17 @@ package client
 
 import (
 	"context"
+	"net/http"
 
-	"github.com/xcengine/xc/engine/nativeapi"
+	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
-// NetworkCreate is what CreateNetwork asks for.
-type NetworkCreate = nativeapi.NetworkCreate
-
 // CreateNetwork makes a network on interfaces that the administrator made.
-func (c *Client) CreateNetwork(ctx context.Context, n NetworkCreate) (nativeapi.NetworkCreated, error) {
-	return post[nativeapi.NetworkCreated](ctx, c, "/v1/networks", n)
+func (c *Client) CreateNetwork(ctx context.Context, n wire.NetworkCreate) (made wire.NetworkCreated, err error) {
+	return made, c.call(ctx, http.MethodPost, path("networks"), nil, n, &made)
 }
 
-// ReloadNetworks makes the kernel have every network and rule again, after somebody removed them.
+// ReloadNetworks makes the kernel have every interface and rule of the networks again.
 func (c *Client) ReloadNetworks(ctx context.Context) error {
-	_, err := post[nativeapi.Done](ctx, c, "/v1/networks/reload", nil)
-	return err
+	return c.call(ctx, http.MethodPost, path("networks", "reload"), nil, nil, nil)
 }

@@ -1,0 +1,267 @@
+package nativeapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/nativeapi/wire"
+)
+
+// Containers are the daemon's containers. ref is a name, id or unambiguous id prefix.
+type Containers interface {
+	containerStates
+	containerQueries
+	containerStreams
+	containerFiles
+}
+
+type containerStates interface {
+	Create(ctx context.Context, req engine.CreateRequest) (engine.CreateResult, error)
+	Start(ctx context.Context, ref string) error
+	Stop(ctx context.Context, ref string, o engine.StopOptions) error
+	Restart(ctx context.Context, ref string, o engine.StopOptions) error
+	Kill(ctx context.Context, ref string, sig engine.Signal) error
+	Pause(ctx context.Context, ref string) error
+	Unpause(ctx context.Context, ref string) error
+	Rename(ctx context.Context, ref, name string) error
+	Remove(ctx context.Context, ref string, o engine.RemoveOptions) error
+	// Wait is armed when it returns: an end that comes afterwards is not missed. The channel gets one result, or is left
+	// silent when ctx ends.
+	Wait(ctx context.Context, ref string, cond engine.WaitCondition) (<-chan engine.WaitResult, error)
+}
+
+type containerQueries interface {
+	Inspect(ctx context.Context, ref string) (engine.Container, error)
+	Size(ctx context.Context, ref string) (engine.RootSize, error)
+	List(ctx context.Context, q engine.ContainerQuery) ([]engine.ContainerSummary, error)
+	Top(ctx context.Context, ref string, psArgs []string) (engine.ProcessTable, error)
+	Changes(ctx context.Context, ref string) ([]engine.Change, error)
+	// Stats calls each with a sample about every second until ctx ends or each fails; once takes a single one.
+	Stats(ctx context.Context, ref string, once bool, each func(engine.Container, engine.Stats) error) error
+}
+
+// Images are the daemon's images.
+type Images interface {
+	Commit(ctx context.Context, req engine.CommitRequest) (engine.ImageID, error)
+}
+
+func (s *Server) containerRoutes() []route {
+	const one = "/v1/containers/{ref}"
+	return []route{
+		{pattern: "GET /v1/containers", handler: s.listContainers},
+		{pattern: "POST /v1/containers", handler: s.createContainer},
+		{pattern: "GET " + one, handler: s.inspectContainer},
+		{pattern: "DELETE " + one, handler: s.removeContainer},
+		{pattern: "POST " + one + "/start", handler: s.simple(Containers.Start)},
+		{pattern: "POST " + one + "/stop", handler: s.ending(Containers.Stop)},
+		{pattern: "POST " + one + "/restart", handler: s.ending(Containers.Restart)},
+		{pattern: "POST " + one + "/kill", handler: s.killContainer},
+		{pattern: "POST " + one + "/pause", handler: s.simple(Containers.Pause)},
+		{pattern: "POST " + one + "/unpause", handler: s.simple(Containers.Unpause)},
+		{pattern: "POST " + one + "/rename", handler: s.renameContainer},
+		{pattern: "POST " + one + "/commit", handler: s.commitContainer},
+		{pattern: "GET " + one + "/wait", lasting: true, handler: s.waitContainer},
+		{pattern: "GET " + one + "/top", handler: s.topContainer},
+		{pattern: "GET " + one + "/changes", handler: s.containerChanges},
+		{pattern: "GET " + one + "/stats", lasting: true, handler: s.containerStats},
+	}
+}
+
+// simple serves an operation that has nothing but a container.
+func (s *Server) simple(do func(Containers, context.Context, string) error) handler {
+	return func(ctx context.Context, c *call) error { return c.done(do(s.cfg.Containers, ctx, c.ref())) }
+}
+
+// ending serves an operation that stops a container.
+func (s *Server) ending(do func(Containers, context.Context, string, engine.StopOptions) error) handler {
+	return func(ctx context.Context, c *call) error {
+		var body wire.Stop
+		if err := c.read(&body); err != nil {
+			return err
+		}
+		return c.done(do(s.cfg.Containers, ctx, c.ref(), engine.StopOptions{Signal: body.Signal, Timeout: body.Timeout}))
+	}
+}
+
+// listContainers lists those that run, with all every one. Keys that select, each of which may be repeated: id, name (regular
+// expressions), image, state, label, volume, network. size=1 measures, limit=N gives the newest.
+func (s *Server) listContainers(ctx context.Context, c *call) error {
+	q, err := containerQuery(c)
+	if err != nil {
+		return err
+	}
+	rows, err := s.cfg.Containers.List(ctx, q)
+	if err != nil {
+		return err
+	}
+	all := []wire.Container{}
+	for _, r := range rows {
+		w := container(r.Container)
+		w.Size = rootSize(r.Size)
+		all = append(all, w)
+	}
+	return c.answer(all)
+}
+
+func containerQuery(c *call) (q engine.ContainerQuery, err error) {
+	if err := c.flags(map[string]*bool{"all": &q.All, "size": &q.Size}); err != nil {
+		return q, err
+	}
+	v := c.URL.Query()
+	if s := v.Get("limit"); s != "" {
+		if q.Limit, err = strconv.Atoi(s); err != nil || q.Limit < 0 {
+			return q, invalid(fmt.Errorf("limit=%s: not a count", s))
+		}
+	}
+	for _, s := range v["exited"] {
+		code, err := strconv.Atoi(s)
+		if err != nil {
+			return q, invalid(fmt.Errorf("exited=%s: not an exit code", s))
+		}
+		q.Exited = append(q.Exited, code)
+	}
+	for _, state := range v["state"] {
+		if !slices.Contains(engine.States(), engine.State(state)) {
+			return q, invalid(fmt.Errorf("state=%s: not a state of a container", state))
+		}
+		q.States = append(q.States, engine.State(state))
+	}
+	for _, h := range v["health"] {
+		q.Health = append(q.Health, engine.HealthStatus(h))
+	}
+	q.IDs, q.Names, q.Ancestors, q.Volumes, q.Networks = v["id"], v["name"], v["image"], v["volume"], v["network"]
+	q.Before, q.Since = v.Get("before"), v.Get("since")
+	q.Labels = labelMatches(v["label"])
+	return q, nil
+}
+
+// labelMatches reads KEY and KEY=VALUE.
+func labelMatches(texts []string) (all []engine.LabelMatch) {
+	for _, text := range texts {
+		key, value, has := strings.Cut(text, "=")
+		all = append(all, engine.LabelMatch{Key: key, Value: value, HasValue: has})
+	}
+	return all
+}
+
+func (s *Server) inspectContainer(ctx context.Context, c *call) error {
+	found, err := s.cfg.Containers.Inspect(ctx, c.ref())
+	if err != nil {
+		return err
+	}
+	w := container(found)
+	size, err := c.flag("size")
+	if err != nil {
+		return err
+	}
+	if size {
+		measured, err := s.cfg.Containers.Size(ctx, string(found.ID))
+		if err != nil {
+			return err
+		}
+		w.Size = rootSize(&measured)
+	}
+	return c.answer(w)
+}
+
+func (s *Server) removeContainer(ctx context.Context, c *call) error {
+	var o engine.RemoveOptions
+	if err := c.flags(map[string]*bool{"force": &o.Force, "volumes": &o.Volumes}); err != nil {
+		return err
+	}
+	return c.done(s.cfg.Containers.Remove(ctx, c.ref(), o))
+}
+
+func (s *Server) killContainer(ctx context.Context, c *call) error {
+	body := wire.Kill{Signal: "KILL"}
+	if err := c.read(&body); err != nil {
+		return err
+	}
+	return c.done(s.cfg.Containers.Kill(ctx, c.ref(), engine.Signal(strings.TrimPrefix(strings.ToUpper(body.Signal), "SIG"))))
+}
+
+func (s *Server) renameContainer(ctx context.Context, c *call) error {
+	var body wire.Rename
+	if err := c.read(&body); err != nil {
+		return err
+	}
+	if body.Name == "" {
+		return invalid(errors.New("the new name is missing"))
+	}
+	return c.done(s.cfg.Containers.Rename(ctx, c.ref(), body.Name))
+}
+
+func (s *Server) commitContainer(ctx context.Context, c *call) error {
+	var body wire.Commit
+	if err := c.read(&body); err != nil {
+		return err
+	}
+	id, err := s.cfg.Images.Commit(ctx, engine.CommitRequest{
+		Container: c.ref(), Ref: body.Ref, Comment: body.Comment, Author: body.Author, Pause: body.Pause, Changes: body.Changes,
+	})
+	if err != nil {
+		return err
+	}
+	return c.answer(wire.Committed{ID: string(id)})
+}
+
+// waitContainer answers when the container has come to the end that condition names: not-running (the default), next-exit,
+// removed. The head of the answer comes at once: from then on no end is missed.
+func (s *Server) waitContainer(ctx context.Context, c *call) error {
+	result, err := s.cfg.Containers.Wait(ctx, c.ref(), engine.WaitCondition(c.URL.Query().Get("condition")))
+	if err != nil {
+		return err
+	}
+	c.lines = true
+	if err := c.begin("application/x-ndjson"); err != nil {
+		return err
+	}
+	select {
+	case r := <-result:
+		return line(c, wire.Waited{ExitCode: r.ExitCode, Error: r.Err})
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// topContainer lists processes; the key arg, which may be repeated, is an argument for ps(1).
+func (s *Server) topContainer(ctx context.Context, c *call) error {
+	table, err := s.cfg.Containers.Top(ctx, c.ref(), c.URL.Query()["arg"])
+	if err != nil {
+		return err
+	}
+	return c.answer(wire.ProcessTable{Titles: table.Titles, Rows: table.Rows})
+}
+
+func (s *Server) containerChanges(ctx context.Context, c *call) error {
+	changes, err := s.cfg.Containers.Changes(ctx, c.ref())
+	if err != nil {
+		return err
+	}
+	all := []wire.Change{}
+	for _, ch := range changes {
+		kind := map[engine.ChangeKind]string{engine.ChangeAdded: "added", engine.ChangeModified: "modified", engine.ChangeDeleted: "deleted"}[ch.Kind]
+		all = append(all, wire.Change{Path: ch.Path, Kind: kind})
+	}
+	return c.answer(all)
+}
+
+// containerStats sends a sample about every second; once=1 one alone.
+func (s *Server) containerStats(ctx context.Context, c *call) error {
+	once, err := c.flag("once")
+	if err != nil {
+		return err
+	}
+	err = s.cfg.Containers.Stats(ctx, c.ref(), once, func(of engine.Container, sample engine.Stats) error {
+		return line(c, stats(of, sample))
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,283 @@
+package nativeapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/nativeapi/wire"
+)
+
+func (s *Server) createContainer(ctx context.Context, c *call) error {
+	var body wire.ContainerCreate
+	if err := c.read(&body); err != nil {
+		return err
+	}
+	req, err := createRequest(body)
+	if err != nil {
+		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: body.Name, Err: err}
+	}
+	made, err := s.cfg.Containers.Create(ctx, req)
+	if err != nil {
+		return err
+	}
+	return c.answer(wire.Created{ID: string(made.ID), Warnings: made.Warnings})
+}
+
+// createRequest collects every mistake of a wish.
+func createRequest(b wire.ContainerCreate) (engine.CreateRequest, error) {
+	w := &wish{}
+	req := engine.CreateRequest{Name: b.Name, Platform: w.platform(b.Platform), Spec: engine.Spec{
+		ImageRef: b.Image, Process: w.process(b), Hostname: b.Hostname, Labels: b.Labels, Annotations: b.Annotations,
+		StopSignal: b.StopSignal, StopTimeout: b.StopTimeout, OpenStdin: b.Stdin, StdinOnce: b.Once,
+		AttachStdin: b.Stdin, AttachStdout: true, AttachStderr: !b.TTY,
+		Mounts: w.mounts(b.Mounts), Tmpfs: w.tmpfs(b.Tmpfs), ReadonlyRoot: b.ReadOnly, Resources: w.resources(b.Limits),
+		Security: engine.Security{Privileged: b.Privileged, CapAdd: b.CapAdd, CapDrop: b.CapDrop},
+		Restart:  w.restart(b.Restart), AutoRemove: b.AutoRemove, Init: b.Init, TreeExit: b.TreeExit,
+		Log: engine.LogSpec{Driver: b.Log.Driver, Options: b.Log.Options},
+	}}
+	if b.Image == "" {
+		w.failf("the image is missing")
+	}
+	w.noNUL("command", append(slices.Clone(b.Args), append(b.Entrypoint, b.EntryPoint, b.WorkDir, b.User, b.Hostname)...)...)
+	w.noNUL("environment", b.Env...)
+	req.Spec.Network = w.network(b)
+	req.Endpoints = w.endpoints(b.Network.Networks)
+	return req, errors.Join(w.errs...)
+}
+
+// wish reads a request and notes what is wrong with it.
+type wish struct{ errs []error }
+
+func (w *wish) failf(format string, args ...any) {
+	w.errs = append(w.errs, fmt.Errorf(format, args...))
+}
+
+// noNUL refuses what no system call takes.
+func (w *wish) noNUL(what string, texts ...string) {
+	if slices.ContainsFunc(texts, func(s string) bool { return strings.ContainsRune(s, 0) }) {
+		w.failf("%s: there is a NUL character in it", what)
+	}
+}
+
+// platform reads OS/ARCH[/VARIANT].
+func (w *wish) platform(s string) *engine.Platform {
+	if s == "" {
+		return nil
+	}
+	parts := strings.Split(s, "/")
+	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") {
+		w.failf("platform %s: must be OS/ARCHITECTURE, as in freebsd/amd64", s)
+		return nil
+	}
+	p := &engine.Platform{OS: parts[0], Architecture: parts[1]}
+	if len(parts) == 3 {
+		p.Variant = parts[2]
+	}
+	return p
+}
+
+func (w *wish) process(b wire.ContainerCreate) engine.ProcessSpec {
+	p := engine.ProcessSpec{Entrypoint: b.Entrypoint, Cmd: b.Args, Env: b.Env, WorkDir: b.WorkDir, User: b.User, Groups: b.Groups, TTY: b.TTY}
+	if b.Size != nil {
+		p.ConsoleSize = [2]uint16{b.Size.Rows, b.Size.Cols}
+	}
+	if b.EntryPoint != "" {
+		if b.Entrypoint != nil {
+			w.failf("entry_point and entrypoint exclude each other")
+		}
+		p.Entrypoint = []string{b.EntryPoint}
+	}
+	for _, e := range b.Env {
+		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
+			w.failf("environment %q: must be NAME=VALUE", e)
+		}
+	}
+	if b.WorkDir != "" && !path.IsAbs(b.WorkDir) {
+		w.failf("working directory %s: must be an absolute path", b.WorkDir)
+	}
+	return p
+}
+
+func (w *wish) mounts(all []wire.MountWish) (out []engine.MountSpec) {
+	for _, m := range all {
+		e := engine.MountSpec{Kind: engine.MountVolume, Origin: engine.OriginMounts, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly}
+		if path.IsAbs(m.Source) {
+			e.Kind, e.Source = engine.MountBind, path.Clean(m.Source)
+		}
+		if path.IsAbs(m.Target) {
+			e.Target = path.Clean(m.Target)
+		}
+		switch {
+		case m.Target == "" || e.Target == "/":
+			w.failf("mount of %s: %q cannot be mounted upon", m.Source, m.Target)
+		case strings.ContainsRune(m.Source+m.Target, 0):
+			w.failf("mount of %q: there is a NUL character in it", m.Source)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func (w *wish) tmpfs(all []wire.Tmpfs) map[string]string {
+	if len(all) == 0 {
+		return nil
+	}
+	out := map[string]string{}
+	for _, t := range all {
+		if !path.IsAbs(t.Target) || path.Clean(t.Target) == "/" {
+			w.failf("tmpfs %s: must be an absolute path below the root", t.Target)
+		}
+		out[t.Target] = t.Options
+	}
+	return out
+}
+
+func (w *wish) resources(l wire.Limits) engine.Resources {
+	r := engine.Resources{Memory: l.Memory, NanoCPUs: int64(l.CPUs * 1e9), ShmSize: l.ShmSize}
+	if l.Memory < 0 || l.CPUs < 0 || l.ShmSize < 0 {
+		w.failf("a limit is negative")
+	}
+	if l.Memory > 0 {
+		r.MemorySwap = 2 * l.Memory // as Docker has it
+	}
+	if l.Pids != 0 {
+		r.PidsLimit = &l.Pids
+	}
+	for _, u := range l.Ulimits {
+		r.Ulimits = append(r.Ulimits, engine.Ulimit{Name: u.Name, Soft: u.Soft, Hard: u.Hard})
+	}
+	return r
+}
+
+func (w *wish) restart(r wire.Restart) engine.RestartPolicy {
+	p := engine.RestartPolicy{Name: engine.RestartMode(r.Policy), MaxRetries: r.Max}
+	switch p.Name {
+	case "":
+		p.Name = engine.RestartNo
+	case engine.RestartNo, engine.RestartAlways, engine.RestartOnFailure, engine.RestartUnlessStopped:
+	default:
+		w.failf("restart policy %s: must be no, always, on-failure or unless-stopped", r.Policy)
+	}
+	if r.Max < 0 || r.Max > 0 && p.Name != engine.RestartOnFailure {
+		w.failf("restart policy %s: a bound of retries goes with on-failure alone", r.Policy)
+	}
+	return p
+}
+
+// network reads the network without its endpoints.
+func (w *wish) network(b wire.ContainerCreate) engine.NetworkSpec {
+	wanted := b.Network
+	n := engine.NetworkSpec{
+		Mode: engine.NetworkMode(wanted.Mode), PublishAll: b.PublishAll, DNSSearch: wanted.DNSSearch, DNSOptions: wanted.DNSOptions,
+		ExtraHosts: wanted.ExtraHosts, Bindings: w.bindings(b.Publish),
+	}
+	if len(wanted.Networks) > 0 {
+		if wanted.Mode != "" {
+			w.failf("network %s and networks exclude each other", wanted.Mode)
+		}
+		n.Mode = engine.NetworkMode(wanted.Networks[0].Network)
+	}
+	for _, s := range wanted.DNS {
+		n.DNS = append(n.DNS, w.addr("name server", s))
+	}
+	for _, e := range wanted.ExtraHosts {
+		name, addr, ok := strings.Cut(e, ":")
+		if !ok || name == "" || strings.ContainsAny(name, " \t\n") {
+			w.failf("host %s: must be NAME:ADDRESS", e)
+		} else if addr != "host-gateway" {
+			w.addr("host "+name, strings.Trim(addr, "[]"))
+		}
+	}
+	return n
+}
+
+func (w *wish) addr(what, s string) netip.Addr {
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		w.failf("%s: %s is not an address", what, s)
+	}
+	return a
+}
+
+func (w *wish) endpoints(joins []wire.NetworkJoin) map[string]engine.EndpointSpec {
+	if len(joins) == 0 {
+		return nil
+	}
+	out := map[string]engine.EndpointSpec{}
+	for _, j := range joins {
+		if _, twice := out[j.Network]; twice {
+			w.failf("network %s is named twice", j.Network)
+		}
+		e := engine.EndpointSpec{Aliases: j.Aliases}
+		if j.IPv4 != "" {
+			if e.IPv4 = w.addr("network "+j.Network, j.IPv4); e.IPv4.Is6() {
+				w.failf("network %s: %s is not an address of IPv4", j.Network, j.IPv4)
+			}
+		}
+		if j.IPv6 != "" {
+			if e.IPv6 = w.addr("network "+j.Network, j.IPv6); e.IPv6.Is4() {
+				w.failf("network %s: %s is not an address of IPv6", j.Network, j.IPv6)
+			}
+		}
+		out[j.Network] = e
+	}
+	return out
+}
+
+// bindings reads ports to be published. An interface stands for the addresses that it has now.
+func (w *wish) bindings(all []wire.Publish) (out []engine.PortBinding) {
+	for _, p := range all {
+		b := engine.PortBinding{Port: engine.Port{Number: p.Port, Proto: engine.Proto(p.Proto)}, HostFirst: p.HostPort, HostLast: max(p.HostPort, p.HostLast)}
+		switch {
+		case p.Port == 0:
+			w.failf("a port to be published is missing")
+		case !slices.Contains([]engine.Proto{engine.TCP, engine.UDP, engine.SCTP}, b.Port.Proto):
+			w.failf("port %d: %s is not tcp, udp or sctp", p.Port, p.Proto)
+		}
+		if p.Interface == "" {
+			if p.HostIP != "" {
+				b.HostIP = w.addr("published port", p.HostIP).Unmap()
+			}
+			out = append(out, b)
+			continue
+		}
+		if p.HostIP != "" {
+			w.failf("a published port has an interface or an address, not both")
+		}
+		for _, a := range w.interfaceAddrs(p.Interface) {
+			b.HostIP = a
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// interfaceAddrs lists the addresses of an interface of the host, without link-local ones, on which nothing can be published.
+func (w *wish) interfaceAddrs(name string) (all []netip.Addr) {
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		w.failf("missing network interface %s", name)
+		return nil
+	}
+	addrs, err := i.Addrs()
+	if err != nil {
+		w.failf("interface %s: %w", name, err)
+		return nil
+	}
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLinkLocalUnicast() {
+			all = append(all, p.Addr().Unmap())
+		}
+	}
+	if len(all) == 0 {
+		w.failf("interface %s has no address to publish on", name)
+	}
+	return all
+}
