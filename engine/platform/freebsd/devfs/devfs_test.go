@@ -2,6 +2,7 @@ package devfs
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,13 +23,6 @@ type kernel struct {
 
 func (k *kernel) Run(_ context.Context, c runner.Cmd) (runner.Result, error) {
 	args := c.Argv[1:]
-	if args[1] == "showsets" {
-		var b strings.Builder
-		for n := range k.sets {
-			b.WriteString(strconv.Itoa(n) + "\n")
-		}
-		return runner.Result{Stdout: b.String()}, nil
-	}
 	k.ran++
 	id, err := strconv.Atoi(args[2])
 	if err != nil {
@@ -46,9 +40,11 @@ func (k *kernel) Run(_ context.Context, c runner.Cmd) (runner.Result, error) {
 	return runner.Result{}, nil
 }
 
+func (k *kernel) list() ([]int, error) { return slices.Sorted(maps.Keys(k.sets)), nil }
+
 func TestRulesetsAreSharedAndKept(t *testing.T) {
 	k := &kernel{sets: map[int][]string{1: nil, 2: nil, 3: nil, 4: nil, 1000: {"somebody's"}}}
-	s := &Store{Path: filepath.Join(t.TempDir(), "rulesets"), First: 1000, Run: k}
+	s := &Store{Path: filepath.Join(t.TempDir(), "rulesets"), First: 1000, Run: k, Sets: k.list}
 	get := func(s *Store, rules []Rule) int {
 		t.Helper()
 		id, err := s.Ruleset(t.Context(), rules)
@@ -70,7 +66,7 @@ func TestRulesetsAreSharedAndKept(t *testing.T) {
 		t.Errorf("another content is %d", other)
 	}
 	ran := k.ran
-	again := &Store{Path: s.Path, First: 1000, Run: k}
+	again := &Store{Path: s.Path, First: 1000, Run: k, Sets: k.list}
 	if id := get(again, Base()); id != base || k.ran != ran {
 		t.Errorf("after a restart: %d, %d commands", id, k.ran-ran)
 	}
@@ -78,14 +74,14 @@ func TestRulesetsAreSharedAndKept(t *testing.T) {
 	if id := get(again, Base()); id != base || len(k.sets[base]) != len(want) {
 		t.Errorf("after a boot: %d with %v", id, k.sets[base])
 	}
-	if id := get(&Store{Force: 7, Run: k}, Base()); id != 7 {
+	if id := get(&Store{Force: 7, Run: k, Sets: k.list}, Base()); id != 7 {
 		t.Errorf("forced: %d", id)
 	}
 }
 
 func TestAHalfMadeRulesetIsTakenBack(t *testing.T) {
 	k := &kernel{sets: map[int][]string{}, fail: "bpf"}
-	s := &Store{Path: filepath.Join(t.TempDir(), "rulesets"), First: 10, Run: k}
+	s := &Store{Path: filepath.Join(t.TempDir(), "rulesets"), First: 10, Run: k, Sets: k.list}
 	if _, err := s.Ruleset(t.Context(), append(Base(), Rule{Path: "bpf"})); err == nil {
 		t.Error("no error")
 	}

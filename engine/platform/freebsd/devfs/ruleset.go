@@ -162,16 +162,3 @@ func Commands(id int, rules []Rule) ([][]string, error) {
 	}
 	return all, nil
 }
-
-// ParseSets reads "devfs rule showsets": the numbers of the rulesets that exist.
-func ParseSets(out string) ([]int, error) {
-	var sets []int
-	for line := range strings.Lines(out) {
-		n, err := strconv.Atoi(strings.TrimSpace(line))
-		if err != nil {
-			return nil, fmt.Errorf("devfs rule showsets: %q", line)
-		}
-		sets = append(sets, n)
-	}
-	return sets, nil
-}

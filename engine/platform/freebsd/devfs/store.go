@@ -23,6 +23,8 @@ type Store struct {
 	First int    // the first number to use
 	Force int    // when not 0, this ruleset is used for everything and none is generated
 	Run   runner.Runner
+	// Sets lists the numbers of the rulesets that the kernel has.
+	Sets func() ([]int, error)
 
 	mu sync.Mutex
 }
@@ -42,7 +44,7 @@ func (s *Store) Ruleset(ctx context.Context, rules []Rule) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defined, err := s.defined(ctx)
+	defined, err := s.Sets()
 	if err != nil {
 		return 0, err
 	}
@@ -74,14 +76,6 @@ func (s *Store) free(numbers map[string]int, defined []int) int {
 		id++
 	}
 	return id
-}
-
-func (s *Store) defined(ctx context.Context) ([]int, error) {
-	res, err := s.Run.Run(ctx, runner.Cmd{Argv: []string{"/sbin/devfs", "rule", "showsets"}})
-	if err != nil {
-		return nil, err
-	}
-	return ParseSets(res.Stdout)
 }
 
 // define makes a ruleset whole or takes back what it made of it.

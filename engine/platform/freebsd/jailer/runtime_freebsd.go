@@ -62,7 +62,7 @@ func New(cfg Config) (*Runtime, error) {
 	if err := os.MkdirAll(r.places.sandboxes(), 0o711); err != nil {
 		return nil, &engine.Error{Op: "open runtime", Err: err}
 	}
-	r.rules = &devfs.Store{Path: filepath.Join(cfg.StateDir, "devfs.json"), First: cfg.DevfsFirst, Force: cfg.DevfsForce, Run: cfg.Run}
+	r.rules = &devfs.Store{Path: filepath.Join(cfg.StateDir, "devfs.json"), First: cfg.DevfsFirst, Force: cfg.DevfsForce, Run: cfg.Run, Sets: devfs.Sets}
 	r.racct = sysctlNumber("kern.racct.enable") != 0
 	if r.about, err = describe(r.racct); err != nil {
 		return nil, &engine.Error{Op: "open runtime", Err: err}

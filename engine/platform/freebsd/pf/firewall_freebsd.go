@@ -37,12 +37,16 @@ type Firewall struct {
 // New returns the packet filter's driver for one daemon. Nothing is changed.
 func New(cfg Config) *Firewall { return &Firewall{cfg: cfg, applied: map[string]string{}} }
 
-// load is one call of pfctl that makes something hold.
+// load is one thing that must hold.
 type load struct {
-	name  string // of the anchor or table
-	args  []string
+	name  string   // of the anchor or table
+	args  []string // of pfctl, which makes it hold
 	stdin string
+	addrs []netip.Addr // of a table
 }
+
+// tableLoad begins the names of loads that are tables.
+const tableLoad = "table "
 
 // Apply implements networks.Firewall. On a host without pf it does nothing: the proxies serve published ports then, and
 // Warnings tells.
@@ -64,12 +68,19 @@ func (f *Firewall) Apply(ctx context.Context, rules engine.FirewallRules, assert
 		clear(f.applied)
 	}
 	for _, l := range loads {
-		// What "self" means is decided when rules are loaded.
-		text := l.stdin + stamp
-		if f.applied[l.name] == text {
+		text := l.stdin
+		table, isTable := strings.CutPrefix(l.name, tableLoad)
+		if !isTable {
+			text += stamp // what "self" means is decided when rules are loaded
+		}
+		if held, ok := f.applied[l.name]; ok && held == text {
 			continue
 		}
 		delete(f.applied, l.name)
+		if isTable && setTable(tablePrefix+table, l.addrs) == nil {
+			f.applied[l.name] = text
+			continue
+		}
 		if err := f.pfctl(ctx, l.stdin, l.args...); err != nil {
 			return fail(err)
 		}
@@ -124,14 +135,14 @@ func (f *Firewall) render(rules engine.FirewallRules, host Host) ([]load, error)
 		{AnchorRdr, entrance(AnchorRdr)},
 		{AnchorNat, entrance(AnchorNat)},
 	} {
-		loads = append(loads, load{a.name, []string{"-q", "-a", a.name, "-f", "-"}, a.text})
+		loads = append(loads, load{name: a.name, args: []string{"-q", "-a", a.name, "-f", "-"}, stdin: a.text})
 	}
 	for _, n := range rules.Networks {
 		args, stdin, err := TableCommand(n.Name, n.Addrs)
 		if err != nil {
 			continue // Warnings tells, where it matters
 		}
-		loads = append(loads, load{"table " + n.Name, args, stdin})
+		loads = append(loads, load{tableLoad + n.Name, args, stdin, n.Addrs})
 	}
 	return loads, nil
 }
@@ -230,7 +241,7 @@ func (f *Firewall) Cleanup(ctx context.Context) error {
 		errs = append(errs, f.pfctl(ctx, "", "-q", "-a", child(anchor, f.cfg.Owner), "-f", "-"))
 	}
 	for name := range f.applied {
-		if network, ok := strings.CutPrefix(name, "table "); ok {
+		if network, ok := strings.CutPrefix(name, tableLoad); ok {
 			args, _, err := TableCommand(network, nil)
 			if err == nil {
 				err = f.pfctl(ctx, "\n", args...)

@@ -1,12 +1,14 @@
 package pf
 
 import (
+	"bytes"
 	"flag"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -102,6 +104,24 @@ func TestNothingBecomesSyntax(t *testing.T) {
 	}
 	if s, err := RenderRdr(engine.FirewallRules{Ports: []engine.FirewallPort{{Proto: engine.TCP, HostPort: 1}}}, Host{}); err == nil {
 		t.Errorf("no addresses: %s", s)
+	}
+}
+
+// The kernel's sizes on amd64 and arm64 (sys/net/pfvar.h).
+func TestTableRequests(t *testing.T) {
+	if a, b, c := unsafe.Sizeof(tableSpec{}), unsafe.Sizeof(tableAddr{}), unsafe.Sizeof(tableRequest{}); a != 1064 || b != 20 || c != 1104 {
+		t.Errorf("sizes %d, %d, %d; the kernel's are 1064, 20, 1104", a, b, c)
+	}
+	got := tableAddrs([]netip.Addr{netip.MustParseAddr("fd00::1"), netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("10.0.0.9")})
+	want := []tableAddr{
+		{Addr: [16]byte{10, 0, 0, 9}, Family: 2, Bits: 32},
+		{Addr: [16]byte{0: 0xfd, 15: 1}, Family: 28, Bits: 128},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(tableAddr{})); diff != "" {
+		t.Error(diff)
+	}
+	if s := newTableSpec("xc:network:a"); string(bytes.TrimRight(s.Name[:], "\x00")) != "xc:network:a" || s.Anchor != [anchorSize]byte{} {
+		t.Errorf("%+v", s)
 	}
 }
 
