@@ -119,14 +119,22 @@ func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Sta
 	r.spec.Spec.Process.Env = s.environment(c, r.box, env)
 	s.Failpoint("start.network")
 	undone.Push("shim", func(ctx context.Context) error { return s.undoShim(ctx, c.ID, r) })
-	if err := s.startShim(ctx, u, c, r, a.Proxies); err != nil {
-		return 0, a, err
+	// The shim is a while in starting, and the platform is busy with the root meanwhile.
+	prepared := make(chan error, 1)
+	var launch engine.Launch
+	go func() {
+		var err error
+		launch, err = s.Runtime.Launch(ctx, r.spec, r.box)
+		prepared <- err
+	}()
+	err = s.startShim(ctx, u, c, r, a.Proxies)
+	if unprepared := <-prepared; err == nil {
+		err = unprepared
 	}
-	s.Failpoint("start.shim")
-	launch, err := s.Runtime.Launch(ctx, r.spec, r.box)
 	if err != nil {
 		return 0, a, err
 	}
+	s.Failpoint("start.shim")
 	launch.Stdin, launch.StdinOnce = c.Spec.OpenStdin, c.Spec.StdinOnce
 	launch.TTY, launch.Size = c.Spec.Process.TTY, c.Spec.Process.ConsoleSize
 	if pid, err = r.shim.Run(ctx, launch); err != nil {

@@ -15,17 +15,22 @@ func TestStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, 200) // without close-on-exec
-	if err != nil {
-		t.Fatal(err)
+	var opened []int // without close-on-exec
+	for _, from := range []int{200, 2000} {
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		opened = append(opened, fd)
 	}
-	defer unix.Close(fd)
 	if err := Stop(); err != nil {
 		t.Fatal(err)
 	}
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-	if err != nil || flags&unix.FD_CLOEXEC == 0 {
-		t.Errorf("flags %x, %v", flags, err)
+	for _, fd := range opened {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("descriptor %d: flags %x, %v", fd, flags, err)
+		}
 	}
 	out, _ := exec.Command("/bin/sh", "-c", "if : <&200; then echo inherited; fi").CombinedOutput()
 	if strings.Contains(string(out), "inherited") {
