@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func TestEventOrder(t *testing.T) {
 	eventually(t, "ready", func() bool { return strings.Contains(e.must("logs", "box"), "ready") })
 	tell("run -d", "container create", "network connect", "container start")
 	e.must("kill", "-s", "USR1", "box")
-	tell("kill", "container kill signal=10")
+	tell("kill", fmt.Sprint("container kill signal=", int(syscall.SIGUSR1)))
 	e.must("stop", "box")
 	tell("stop", "container kill signal=15", "network disconnect", "container stop", "container die exitCode=0")
 	e.must("start", "box")

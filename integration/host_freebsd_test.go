@@ -9,8 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leftovers lists what a daemon with this directory and mark left on the host: mounts and processes that name the directory,
-// and interfaces and jails with the mark.
+// firstProcess goes before a command that --init was asked for: nothing, because a jail numbers no processes of its own and
+// the shim reaps what is left in it anyway.
+const firstProcess = " "
+
+// leftovers lists what a daemon with this directory and mark left on the host: mounts, processes and jails that name the
+// directory, and interfaces and datasets with the mark.
 func leftovers(t *testing.T, dir, owner string) []string {
 	t.Helper()
 	var left []string
@@ -22,6 +26,7 @@ func leftovers(t *testing.T, dir, owner string) []string {
 		{"process", dir + "/", []string{"ps", "-axww", "-o", "command"}},
 		{"interface", owner, []string{"ifconfig", "-a"}},
 		{"jail", dir + "/", []string{"jls", "name", "path"}},
+		{"dataset", owner, []string{"zfs", "list", "-H", "-o", "name"}},
 	} {
 		out, err := output(look.cmd[0], look.cmd[1:]...)
 		if err != nil {
@@ -36,26 +41,58 @@ func leftovers(t *testing.T, dir, owner string) []string {
 	return left
 }
 
-// rules lists the redirections in the anchor that all daemons fill.
-func rules(t *testing.T, _ string) []string {
+// rules lists what is in the daemon's anchors.
+func rules(t *testing.T, owner string) []string {
 	t.Helper()
-	out, err := output("pfctl", "-a", "xc-rdr", "-s", "nat")
-	if err != nil {
+	if _, err := os.Stat("/dev/pf"); err != nil {
 		return nil // pf is off
 	}
 	var found []string
-	for line := range strings.Lines(out) {
-		found = append(found, "pf "+strings.TrimSpace(line))
+	for _, look := range [][2]string{{"xc-rdr", "nat"}, {"xc-nat", "nat"}, {"xc", "rules"}} {
+		out, err := output("pfctl", "-q", "-a", look[0]+"/"+owner, "-s", look[1])
+		if err != nil {
+			t.Fatalf("pfctl: %v\n%s", err, out)
+		}
+		for line := range strings.Lines(out) {
+			found = append(found, "pf "+strings.TrimSpace(line))
+		}
 	}
 	return found
 }
 
-// openTerminal makes a terminal and returns both of its ends.
-func openTerminal() (master, slave *os.File, err error) {
-	if master, err = os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err != nil {
-		return nil, nil, err
+// outside makes another machine of a jail with a network stack of its own.
+func outside(t *testing.T, mark string) machine {
+	t.Helper()
+	name := "xcit" + mark
+	run := func(name string, args ...string) string {
+		t.Helper()
+		out, err := output(name, args...)
+		if err != nil {
+			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+		}
+		return out
 	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	near := run("ifconfig", "epair", "create")
+	t.Cleanup(func() { run("ifconfig", near, "destroy") })
+	far := strings.TrimSuffix(near, "a") + "b"
+	run("jail", "-c", "name="+name, "path=/", "vnet", "persist")
+	t.Cleanup(func() { run("jail", "-r", name) })
+	run("ifconfig", far, "vnet", name)
+	run("ifconfig", near, "inet", besideAddr+"/24", "up")
+	run("jexec", name, "ifconfig", far, "inet", outsideAddr+"/24", "up")
+	return machine{outsideAddr, besideAddr, func(url string) (string, error) {
+		return output("jexec", name, "fetch", "-q", "-T", strconv.Itoa(int(kit.patience)*2), "-o", "-", url)
+	}}
+}
+
+// openTerminal makes a terminal and returns both of its ends. /dev/ptmx is there only with pty(4): posix_openpt(2) always is.
+func openTerminal() (master, slave *os.File, err error) {
+	fd, _, errno := unix.Syscall(unix.SYS_POSIX_OPENPT, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0, 0)
+	if errno != 0 {
+		return nil, nil, os.NewSyscallError("posix_openpt", errno)
+	}
+	master = os.NewFile(fd, "ptmx")
+	n, err := unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
 	if err == nil {
 		slave, err = os.OpenFile("/dev/pts/"+strconv.Itoa(n), os.O_RDWR|unix.O_NOCTTY, 0)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -11,6 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// firstProcess is what goes before a command that --init was asked for.
+const firstProcess = "1 /sbin/docker-init -- "
 
 // leftovers lists what a daemon with this directory and mark left on the host: mounts below the directory, processes that
 // name it, and interfaces, nftables tables and control groups with the mark.
@@ -111,4 +115,29 @@ func openTerminal() (master, slave *os.File, err error) {
 		return nil, nil, err
 	}
 	return master, slave, nil
+}
+
+// outside makes another machine of a network namespace.
+func outside(t *testing.T, mark string) machine {
+	t.Helper()
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("needs curl")
+	}
+	name := "xcit" + mark
+	ip := func(args ...string) {
+		t.Helper()
+		if out, err := output("ip", args...); err != nil {
+			t.Fatalf("ip %v: %v\n%s", args, err, out)
+		}
+	}
+	ip("netns", "add", name)
+	t.Cleanup(func() { ip("netns", "del", name) })
+	ip("link", "add", name+"h", "type", "veth", "peer", "name", "eth0", "netns", name)
+	ip("addr", "add", besideAddr+"/24", "dev", name+"h")
+	ip("link", "set", name+"h", "up")
+	ip("-n", name, "addr", "add", outsideAddr+"/24", "dev", "eth0")
+	ip("-n", name, "link", "set", "eth0", "up")
+	return machine{outsideAddr, besideAddr, func(url string) (string, error) {
+		return output("ip", "netns", "exec", name, "curl", "-s", "-m", "2", url)
+	}}
 }

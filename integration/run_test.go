@@ -34,7 +34,7 @@ func TestRunGivesOutputAndExitCode(t *testing.T) {
 		{[]string{"--entrypoint", "/bin/echo", "testbox", "x", "y"}, "x y\n", "", 0},
 		{[]string{"--read-only", "testbox", "touch", "/x"}, "", "read-only file system", 1},
 		{[]string{"--read-only", "--tmpfs", "/t", "testbox", "touch", "/t/x"}, "", "", 0},
-		{[]string{"--init", "testbox", "sh", "-c", "ps"}, "1 /sbin/docker-init -- sh -c ps\n", "", 0},
+		{[]string{"--init", "testbox", "sh", "-c", "ps"}, firstProcess + "sh -c ps\n", "", 0},
 		{[]string{"--label", "a=b", "--stop-signal", "INT", "--ulimit", "core=100:200", "testbox", "limits"}, "core 100 200\n", "", 0},
 	} {
 		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -193,43 +192,25 @@ func limits(_ []string, s stdio) int {
 	return 0
 }
 
-// procStatus prints lines of a file under /proc that begin with one of the prefixes; systems without it print nothing.
-func procStatus(s stdio, file string, prefixes ...string) int {
-	f, err := os.Open(file)
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		for _, p := range prefixes {
-			if strings.HasPrefix(lines.Text(), p) {
-				fmt.Fprintln(s.out, lines.Text())
-			}
-		}
-	}
-	return 0
-}
-
-// caps: capabilities, seccomp and no-new-privileges, where the system has them.
-func caps(_ []string, s stdio) int {
-	return procStatus(s, "/proc/self/status", "Cap", "Seccomp:", "NoNewPrivs:")
-}
-
-// mounts: what is mounted, where the system tells.
-func mounts(_ []string, s stdio) int { return procStatus(s, "/proc/self/mounts", "") }
-
-// ps: the numbers of the processes that are seen here, where the system tells.
+// ps: number and command of each process that is seen here.
 func ps(_ []string, s stdio) int {
-	entries, err := os.ReadDir("/proc")
+	all, err := processes()
 	if err != nil {
 		return s.fail(err)
 	}
-	for _, e := range entries {
-		if _, err := strconv.Atoi(e.Name()); err != nil {
-			continue
-		}
-		cmd, _ := os.ReadFile("/proc/" + e.Name() + "/cmdline") // it may have ended
-		fmt.Fprintln(s.out, e.Name(), strings.TrimSpace(strings.ReplaceAll(string(cmd), "\x00", " ")))
+	for _, p := range all {
+		fmt.Fprintln(s.out, p.pid, strings.Join(p.args, " "))
 	}
 	return 0
+}
+
+// seen is one process; args is empty for one that ended meanwhile.
+type seen struct {
+	pid  int
+	args []string
+}
+
+// words takes apart the arguments of a process as the system gives them, each ended by a NUL.
+func words(args []byte) []string {
+	return strings.Split(strings.TrimRight(string(args), "\x00"), "\x00")
 }
