@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"runtime"
+	"sync"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/daemon"
@@ -79,10 +80,15 @@ func Open(ctx context.Context, cfg daemon.HostConfig) (b daemon.Backends, err er
 	if err != nil {
 		return b, err
 	}
+	firewall := pf.New(pf.Config{Owner: cfg.Owner, External: cfg.ExtIfs, Run: runner.Host{}})
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var watch sync.WaitGroup
+	watch.Go(func() { firewall.Watch(watching, cfg.Log) })
+	undone.Push("watch over the packet filter", func(context.Context) error { stop(); watch.Wait(); return nil })
 	return daemon.Backends{
 		Native:  engine.Platform{OS: "freebsd", Architecture: runtime.GOARCH},
 		Runtime: run, Shims: shims{shim.NewClient(shimProgram, cfg.Log)}, Layers: storage, Plumber: plumber,
-		Firewall: pf.New(pf.Config{Owner: cfg.Owner, External: cfg.ExtIfs, Run: runner.Host{}}), Mounter: volmount.Mounter{}, FirewallName: "pf",
+		Firewall: firewall, Mounter: volmount.Mounter{}, FirewallName: "pf",
 		Close: func() error { return undone.Run(context.Background()) },
 	}, nil
 }

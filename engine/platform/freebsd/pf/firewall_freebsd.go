@@ -30,23 +30,13 @@ type Firewall struct {
 
 	mu      sync.Mutex
 	applied map[string]string     // what each anchor and table was given
+	loads   []load                // all that made this hold
 	ports   []engine.FirewallPort // in force
 	untold  []string
 }
 
 // New returns the packet filter's driver for one daemon. Nothing is changed.
 func New(cfg Config) *Firewall { return &Firewall{cfg: cfg, applied: map[string]string{}} }
-
-// load is one thing that must hold.
-type load struct {
-	name  string   // of the anchor or table
-	args  []string // of pfctl, which makes it hold
-	stdin string
-	addrs []netip.Addr // of a table
-}
-
-// tableLoad begins the names of loads that are tables.
-const tableLoad = "table "
 
 // Apply implements networks.Firewall. On a host without pf it does nothing: the proxies serve published ports then, and
 // Warnings tells.
@@ -67,28 +57,32 @@ func (f *Firewall) Apply(ctx context.Context, rules engine.FirewallRules, assert
 	if assert {
 		clear(f.applied)
 	}
+	f.loads = nil // while they are not all in force, nothing is missed
 	for _, l := range loads {
 		text := l.stdin
-		table, isTable := strings.CutPrefix(l.name, tableLoad)
-		if !isTable {
+		if l.table == "" {
 			text += stamp // what "self" means is decided when rules are loaded
 		}
 		if held, ok := f.applied[l.name]; ok && held == text {
 			continue
 		}
 		delete(f.applied, l.name)
-		if isTable && setTable(tablePrefix+table, l.addrs) == nil {
-			f.applied[l.name] = text
-			continue
-		}
-		if err := f.pfctl(ctx, l.stdin, l.args...); err != nil {
+		if err := f.put(ctx, l); err != nil {
 			return fail(err)
 		}
 		f.applied[l.name] = text
 	}
 	gone := ended(f.ports, rules.Ports)
-	f.ports, f.untold = slices.Clone(rules.Ports), untold(rules.Networks)
+	f.loads, f.ports, f.untold = loads, slices.Clone(rules.Ports), untold(rules.Networks)
 	return fail(f.end(ctx, gone))
+}
+
+// put makes one thing hold. A table is set by system call, and by pfctl(8) where the kernel does not take that.
+func (f *Firewall) put(ctx context.Context, l load) error {
+	if l.table != "" && setTable(l.table, l.addrs) == nil {
+		return nil
+	}
+	return f.pfctl(ctx, l.stdin, l.args...)
 }
 
 // end ends the flows to targets.
@@ -142,7 +136,7 @@ func (f *Firewall) render(rules engine.FirewallRules, host Host) ([]load, error)
 		if err != nil {
 			continue // Warnings tells, where it matters
 		}
-		loads = append(loads, load{tableLoad + n.Name, args, stdin, n.Addrs})
+		loads = append(loads, load{name: "table " + n.Name, args: args, stdin: stdin, table: tablePrefix + n.Name, addrs: n.Addrs})
 	}
 	return loads, nil
 }
@@ -241,7 +235,7 @@ func (f *Firewall) Cleanup(ctx context.Context) error {
 		errs = append(errs, f.pfctl(ctx, "", "-q", "-a", child(anchor, f.cfg.Owner), "-f", "-"))
 	}
 	for name := range f.applied {
-		if network, ok := strings.CutPrefix(name, tableLoad); ok {
+		if network, ok := strings.CutPrefix(name, "table "); ok {
 			args, _, err := TableCommand(network, nil)
 			if err == nil {
 				err = f.pfctl(ctx, "\n", args...)
@@ -251,6 +245,6 @@ func (f *Firewall) Cleanup(ctx context.Context) error {
 	}
 	errs = append(errs, f.end(ctx, ended(f.ports, nil)))
 	clear(f.applied)
-	f.ports = nil
+	f.loads, f.ports = nil, nil
 	return fail(errors.Join(errs...))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/xcengine/xc/engine"
@@ -23,6 +24,52 @@ func Complaint(stderr string) string {
 		}
 	}
 	return strings.Join(found, "; ")
+}
+
+// load is one thing that must hold.
+type load struct {
+	name  string   // of the anchor, or of the network whose table it is
+	args  []string // of pfctl(8), which makes it hold
+	stdin string
+	table string       // its name; empty for an anchor
+	addrs []netip.Addr // what the table has then
+}
+
+// shows is the kind of rules of an anchor that pfctl(8) shows, as the argument of -s; empty for what has none.
+func (l load) shows() string {
+	switch top, _, _ := strings.Cut(l.name, "/"); {
+	case l.table != "", strings.TrimSpace(l.stdin) == "":
+		return ""
+	case top == AnchorFilter:
+		return "rules"
+	}
+	return "nat"
+}
+
+// lost reports whether what was loaded is gone: holds is what the anchor shows, tables what the tables do. One that has other
+// addresses is not: daemons whose networks have the same name share their tables.
+func (l load) lost(holds string, tables map[string]int) bool {
+	if l.table != "" {
+		return len(l.addrs) > 0 && tables[l.table] == 0
+	}
+	return l.shows() != "" && strings.TrimSpace(holds) == ""
+}
+
+// Counts reads "pfctl -vv -s Tables": how many addresses each table has.
+func Counts(out string) map[string]int {
+	counts, table := map[string]int{}, ""
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) > 1 && strings.HasPrefix(line, "-"), len(f) > 1 && strings.HasPrefix(line, "c"):
+			table = f[1]
+		case len(f) == 2 && f[0] == "Addresses:":
+			if n, err := strconv.Atoi(f[1]); err == nil {
+				counts[table] = n
+			}
+		}
+	}
+	return counts
 }
 
 // child is the anchor of one daemon below one of those that pf.conf refers to: several daemons may share those.

@@ -62,3 +62,32 @@ all udp 203.0.12.2:7777 -> fd77::2[9]       SINGLE:MULTIPLE
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+func TestLost(t *testing.T) {
+	tables := Counts("No ALTQ support in kernel\n-pa-r--\txc:network:one\n\tAddresses:   2\n\tCleared:     Fri Nov 27 19:00:00 2026\n" +
+		"\tReferences:  [ Anchors: 0                  Rules: 1                  ]\n-pa-r--\txc:network:none\n\tAddresses:   0\n")
+	addrs := []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")}
+	for _, tc := range []struct {
+		load  load
+		shows string
+		holds string
+		lost  bool
+	}{
+		{load{name: "xc-rdr/a", stdin: "rdr pass …\n"}, "nat", "rdr pass …\n", false},
+		{load{name: "xc-rdr/a", stdin: "rdr pass …\n"}, "nat", "\n", true},
+		{load{name: "xc-nat/a", stdin: "\n"}, "", "", false},
+		{load{name: "xc/a", stdin: "block …\n"}, "rules", "", true},
+		{load{name: "xc", stdin: entrance(AnchorFilter)}, "rules", "anchor \"*\" all\n", false},
+		{load{name: "table one", table: "xc:network:one", addrs: addrs[:2]}, "", "", false},
+		{load{name: "table one", table: "xc:network:one", addrs: addrs[:1]}, "", "", false},
+		{load{name: "table none", table: "xc:network:none"}, "", "", false},
+		{load{name: "table gone", table: "xc:network:gone", addrs: addrs[:1]}, "", "", true},
+	} {
+		if got := tc.load.shows(); got != tc.shows {
+			t.Errorf("%+v shows %q, want %q", tc.load, got, tc.shows)
+		}
+		if got := tc.load.lost(tc.holds, tables); got != tc.lost {
+			t.Errorf("%+v with %q is lost: %v", tc.load, tc.holds, got)
+		}
+	}
+}
