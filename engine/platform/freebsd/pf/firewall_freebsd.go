@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/runner"
@@ -141,11 +143,30 @@ func (f *Firewall) render(rules engine.FirewallRules, host Host) ([]load, error)
 	return loads, nil
 }
 
-// pfctl runs pfctl(8), whose exit code does not tell everything.
+// busyTimeout is how long is waited for others who load rules.
+const busyTimeout = 10 * time.Second
+
+// pfctl runs pfctl(8). Of all who load rules at a time the kernel lets the last one go on, whatever anchors they are of, and
+// has the others begin again.
 func (f *Firewall) pfctl(ctx context.Context, stdin string, args ...string) error {
 	if stdin == "" && slices.Contains(args, "-f") {
 		stdin = "\n" // nothing is something: an empty ruleset
 	}
+	for end, pause := time.Now().Add(busyTimeout), 5*time.Millisecond; ; pause = min(2*pause, time.Second/4) {
+		err := f.pfctlOnce(ctx, stdin, args)
+		if err == nil || !Busy(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-time.After(pause + rand.N(pause)):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// pfctlOnce runs pfctl(8) once. Its exit code does not tell everything.
+func (f *Firewall) pfctlOnce(ctx context.Context, stdin string, args []string) error {
 	res, err := f.cfg.Run.Run(ctx, runner.Cmd{Argv: append([]string{"/sbin/pfctl"}, args...), Stdin: stdin})
 	if err != nil {
 		return err

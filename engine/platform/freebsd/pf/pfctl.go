@@ -26,6 +26,9 @@ func Complaint(stderr string) string {
 	return strings.Join(found, "; ")
 }
 
+// Busy reports whether pfctl(8) lost to somebody else who loaded rules meanwhile. Nothing was changed then.
+func Busy(err error) bool { return strings.Contains(err.Error(), "Device busy") }
+
 // load is one thing that must hold.
 type load struct {
 	name  string   // of the anchor, or of the network whose table it is
