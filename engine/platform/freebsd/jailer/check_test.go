@@ -289,6 +289,17 @@ func TestPs(t *testing.T) {
 	}
 }
 
+func TestPsComplaint(t *testing.T) {
+	for said, want := range map[string]string{
+		"ps: nosuch: keyword not found\nps: no valid keywords; valid keywords:\n%cpu acflag\n": "ps: nosuch: keyword not found",
+		"": "", "Killed\n": "",
+	} {
+		if got := psComplaint(said); got != want {
+			t.Errorf("%q: %q, want %q", said, got, want)
+		}
+	}
+}
+
 func FuzzParseProcs(f *testing.F) {
 	f.Add(make([]byte, kinfoSize))
 	f.Fuzz(func(t *testing.T, b []byte) {

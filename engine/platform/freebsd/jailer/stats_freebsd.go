@@ -132,6 +132,9 @@ func (r *Runtime) Processes(ctx context.Context, id engine.ContainerID, _ engine
 	}
 	argv := append([]string{"/bin/ps"}, args...)
 	res, err := r.cfg.Run.Run(ctx, runner.Cmd{Argv: append(argv, "-J", fmt.Sprint(info.JID))})
+	if said := psComplaint(res.Stderr); err != nil && said != "" {
+		return engine.ProcessTable{}, &engine.Error{Op: "top", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: string(id), Err: errors.New(said)}
+	}
 	if err != nil {
 		return engine.ProcessTable{}, failed("top", id, err)
 	}

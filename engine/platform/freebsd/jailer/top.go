@@ -37,6 +37,15 @@ func psArgs(given []string) ([]string, error) {
 	return words, nil
 }
 
+// psComplaint is the first thing that ps(1) did not like.
+func psComplaint(stderr string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(stderr), "\n")
+	if !strings.HasPrefix(line, "ps: ") {
+		return ""
+	}
+	return line
+}
+
 // parsePs reads what ps printed: a line of titles, then one for each process, whose last column takes the rest.
 func parsePs(out string) (engine.ProcessTable, error) {
 	lines := slices.Collect(strings.Lines(out))
