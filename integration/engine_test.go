@@ -46,7 +46,7 @@ func start(t *testing.T) *engine {
 	t.Cleanup(func() {
 		owner := e.owner()
 		e.sweep()
-		if left := leftovers(t, dir, owner); len(left) > 0 {
+		if left := append(leftovers(t, dir, owner), stored(t, owner)...); len(left) > 0 {
 			t.Errorf("left on the host:\n%s", strings.Join(left, "\n"))
 		}
 		if t.Failed() {

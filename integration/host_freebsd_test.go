@@ -2,6 +2,7 @@ package integration
 
 import (
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,7 +15,7 @@ import (
 const firstProcess = " "
 
 // leftovers lists what a daemon with this directory and mark left on the host: mounts, processes and jails that name the
-// directory, and interfaces and datasets with the mark.
+// directory, and interfaces with the mark.
 func leftovers(t *testing.T, dir, owner string) []string {
 	t.Helper()
 	var left []string
@@ -26,7 +27,6 @@ func leftovers(t *testing.T, dir, owner string) []string {
 		{"process", dir + "/", []string{"ps", "-axww", "-o", "command"}},
 		{"interface", owner, []string{"ifconfig", "-a"}},
 		{"jail", dir + "/", []string{"jls", "name", "path"}},
-		{"dataset", owner, []string{"zfs", "list", "-H", "-o", "name"}},
 	} {
 		out, err := output(look.cmd[0], look.cmd[1:]...)
 		if err != nil {
@@ -40,6 +40,34 @@ func leftovers(t *testing.T, dir, owner string) []string {
 	}
 	return left
 }
+
+// stored lists the daemon's datasets.
+func stored(t *testing.T, owner string) []string {
+	t.Helper()
+	if _, err := output("kldstat", "-q", "-m", "zfs"); err != nil {
+		return nil
+	}
+	out, err := output("zfs", "list", "-H", "-o", "name")
+	if err != nil {
+		t.Fatalf("zfs list: %v\n%s", err, out)
+	}
+	var found []string
+	for name := range strings.Lines(out) {
+		if strings.Contains(name, "/"+owner) {
+			found = append(found, "dataset "+strings.TrimSpace(name))
+		}
+	}
+	return found
+}
+
+// The words of refusals that are the system's own, or the docker CLI's, which knows nothing of devices on FreeBSD.
+const (
+	refusesDevice = "unknown server OS: freebsd"
+	refusesColumn = "ps: nosuch: keyword not found"
+)
+
+// untouched is the size that a container begins with: there are copies of the engine's files in its root.
+var untouched = regexp.MustCompile(`^\d\d?(\.\d+)?kB \(virtual `)
 
 // rules lists what is in the daemon's anchors.
 func rules(t *testing.T, owner string) []string {

@@ -6,12 +6,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// The words of refusals that are the system's own.
+const (
+	refusesDevice = `error gathering device information while adding custom device "/dev/nope": no such file or directory`
+	refusesColumn = `ps: error: unknown user-defined format specifier "nosuch"`
+)
+
+// untouched is the size that a container begins with.
+var untouched = regexp.MustCompile(`^0B \(virtual `)
+
+// stored lists what a daemon keeps outside of its directory: nothing.
+func stored(*testing.T, string) []string { return nil }
 
 // firstProcess is what goes before a command that --init was asked for.
 const firstProcess = "1 /sbin/docker-init -- "

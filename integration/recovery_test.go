@@ -15,7 +15,7 @@ import (
 // footprint lists all that a daemon has on the host and in its state directory, but for its database and the marks of time.
 func (e *engine) footprint() []string {
 	e.t.Helper()
-	all := append(leftovers(e.t, e.dir, e.owner()), rules(e.t, e.owner())...)
+	all := slices.Concat(leftovers(e.t, e.dir, e.owner()), rules(e.t, e.owner()), stored(e.t, e.owner()))
 	err := filepath.WalkDir(filepath.Join(e.dir, "s"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return nil //nolint:nilerr // it went while we looked
