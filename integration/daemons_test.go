@@ -33,7 +33,7 @@ func TestDaemonsRefuseEachOthersPlaces(t *testing.T) {
 		{"everything the same", []string{"--state-dir", state, "-H", sock, "--socket", native}, []string{"another daemon"}},
 		{"purge of one that runs", []string{"purge", "--state-dir", state}, []string{"another daemon uses the state directory"}},
 		{"purge of nothing", []string{"purge", "--state-dir", other("nothing")}, []string{"no state of a daemon is there"}},
-		{"no unix socket", []string{"--state-dir", other("s2"), "-H", "tcp://0.0.0.0:2375", "--socket", other("x2.sock")}, []string{"tcp://0.0.0.0:2375", "unix:///PATH"}},
+		{"no socket of ours", []string{"--state-dir", other("s2"), "-H", "npipe://0.0.0.0:2375", "--socket", other("x2.sock")}, []string{"npipe://0.0.0.0:2375", "unix:///PATH"}},
 		{"a file instead of a socket", []string{"--state-dir", other("s2"), "-H", "unix://" + other("log"), "--socket", other("x2.sock")}, []string{other("log"), "not a socket"}},
 		{"an unknown flag", []string{"--no-such-flag"}, []string{"unknown flag: --no-such-flag"}},
 		{"no configuration", []string{"-c", other("nothing.conf")}, []string{other("nothing.conf")}},

@@ -28,11 +28,14 @@ type engine struct {
 	host string // unix:///…
 	cmd  *exec.Cmd
 	gone chan struct{} // closed when the process has ended
+
+	flags   []string        // more of xcd's
+	prepare func(*exec.Cmd) // changes how xcd is started; may be nil
 }
 
 // start starts a daemon of the test's own with the test image loaded. Whatever it left on the host when the test ends is
-// an error.
-func start(t *testing.T) *engine {
+// an error. The options change how the daemon is started.
+func start(t *testing.T, options ...func(*engine)) *engine {
 	t.Helper()
 	if kit.skip != "" {
 		t.Skip(kit.skip)
@@ -43,6 +46,9 @@ func start(t *testing.T) *engine {
 		t.Fatal(err)
 	}
 	e := &engine{t: t, dir: dir, host: "unix://" + dir + "/d.sock"}
+	for _, o := range options {
+		o(e)
+	}
 	t.Cleanup(func() {
 		owner := e.owner()
 		e.sweep()
@@ -71,7 +77,11 @@ func (e *engine) boot(env ...string) {
 	}
 	defer log.Close()
 	e.cmd = exec.Command(filepath.Join(kit.bin, "xcd"), "--state-dir", filepath.Join(e.dir, "s"), "-H", e.host, "--socket", filepath.Join(e.dir, "x.sock"))
+	e.cmd.Args = append(e.cmd.Args, e.flags...)
 	e.cmd.Stdout, e.cmd.Stderr, e.cmd.Env = log, log, append(os.Environ(), env...)
+	if e.prepare != nil {
+		e.prepare(e.cmd)
+	}
 	if err := e.cmd.Start(); err != nil {
 		e.t.Fatal(err)
 	}

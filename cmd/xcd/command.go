@@ -66,7 +66,12 @@ func (o *options) define(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVarP(&o.config, "config", "c", "", "configuration file (default "+daemon.DefaultFile+", if it is there)")
 	f.StringVar(&o.flags.StateDir, "state-dir", "", "directory for everything the daemon keeps (default "+daemon.Defaults().StateDir+")")
-	f.StringArrayVarP(&o.flags.Hosts, "host", "H", nil, "socket of the Docker API, unix:///PATH; may be repeated (default "+daemon.Defaults().Hosts[0]+")")
+	f.StringArrayVarP(&o.flags.Hosts, "host", "H", nil, "where the Docker API is served: unix:///PATH, tcp://HOST:PORT, or fd:// for sockets that are passed; may be repeated (default "+daemon.Defaults().Hosts[0]+")")
+	f.BoolVar(&o.flags.TLSVerify, "tlsverify", false, "serve tcp:// with TLS to those whose certificate the CA signed")
+	f.StringVar(&o.flags.TLSCACert, "tlscacert", "", "file of the CA (PEM) that signs the clients' certificates")
+	f.StringVar(&o.flags.TLSCert, "tlscert", "", "file of xcd's own certificate (PEM)")
+	f.StringVar(&o.flags.TLSKey, "tlskey", "", "file of its private key (PEM)")
+	f.BoolVar(&o.flags.InsecureTCP, "insecure-tcp", false, "serve tcp:// without TLS, on loopback alone: every user of this host becomes root by it")
 	f.StringVar(&o.flags.SocketPath, "socket", "", "socket of xc's own API (default "+daemon.Defaults().SocketPath+")")
 	f.StringVarP(&o.flags.Group, "group", "G", "", "group that owns the Docker socket (default docker, if there is one)")
 	f.StringVar(&o.flags.StorageDriver, "storage-driver", "", "overlay, zfs or copy (default: the first that works)")
@@ -106,6 +111,11 @@ func (o *options) apply(cmd *cobra.Command, cfg *daemon.Config) {
 	for name, set := range map[string]func(){
 		"state-dir":         func() { cfg.StateDir = o.flags.StateDir },
 		"host":              func() { cfg.Hosts = o.flags.Hosts },
+		"tlsverify":         func() { cfg.TLSVerify = o.flags.TLSVerify },
+		"tlscacert":         func() { cfg.TLSCACert = o.flags.TLSCACert },
+		"tlscert":           func() { cfg.TLSCert = o.flags.TLSCert },
+		"tlskey":            func() { cfg.TLSKey = o.flags.TLSKey },
+		"insecure-tcp":      func() { cfg.InsecureTCP = o.flags.InsecureTCP },
 		"socket":            func() { cfg.SocketPath = o.flags.SocketPath },
 		"group":             func() { cfg.Group = o.flags.Group },
 		"storage-driver":    func() { cfg.StorageDriver = o.flags.StorageDriver },

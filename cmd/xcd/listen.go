@@ -10,7 +10,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/xcengine/xc/engine"
@@ -18,15 +17,6 @@ import (
 
 // probeTimeout bounds the wait for an answer of whoever holds a socket.
 const probeTimeout = 2 * time.Second
-
-// socketPath gives the path of a "unix:///path" address.
-func socketPath(host string) (string, error) {
-	path, ok := strings.CutPrefix(host, "unix://")
-	if !ok || !filepath.IsAbs(path) {
-		return "", usageError{fmt.Errorf("-H %s: only unix:///PATH sockets are served", host)}
-	}
-	return path, nil
-}
 
 // listenUnix serves a unix socket with mode 0660 and the group, if it exists. A socket on which somebody answers is never
 // taken over; one that nobody serves any more is replaced.

@@ -23,16 +23,8 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 			err = errors.Join(err, closed(l.Close()))
 		}
 	}()
-	for _, h := range cfg.Hosts {
-		path, err := socketPath(h)
-		if err != nil {
-			return err
-		}
-		l, err := listenUnix(ctx, path, cfg.Group)
-		if err != nil {
-			return err
-		}
-		listeners = append(listeners, l)
+	if listeners, err = listen(ctx, cfg); err != nil {
+		return err
 	}
 	l, err := listenUnix(ctx, cfg.SocketPath, "")
 	if err != nil {

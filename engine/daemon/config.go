@@ -37,8 +37,13 @@ type Config struct {
 
 	// Ours.
 	StateDir      string            `json:"state_dir"`
-	Hosts         []string          `json:"hosts"` // sockets of the Docker API, "unix:///path"
-	Group         string            `json:"group"` // owner group of the Docker socket
+	Hosts         []string          `json:"hosts"`        // where the Docker API is served: "unix:///path", "tcp://host:port", "fd://"
+	Group         string            `json:"group"`        // owner group of the Docker socket
+	TLSVerify     bool              `json:"tlsverify"`    // TCP with mutual TLS; the three files are needed then
+	TLSCACert     string            `json:"tlscacert"`    // PEM file of the CA of the clients
+	TLSCert       string            `json:"tlscert"`      // PEM file
+	TLSKey        string            `json:"tlskey"`       // PEM file
+	InsecureTCP   bool              `json:"insecure_tcp"` // TCP without TLS, on loopback alone
 	StorageDriver string            `json:"storage_driver"`
 	Runtime       string            `json:"runtime"` // name or path of the OCI runtime on Linux
 	ShimPath      string            `json:"shim_path"`
@@ -107,6 +112,14 @@ func decode(c *Config, r io.Reader) error {
 	}
 	if len(c.Networks) > 0 {
 		return errors.New(`"networks" must be empty: networks are made with "xc network create" or "docker network create"`)
+	}
+	return nil
+}
+
+// warnings are sentences about the configuration that the administrator should know.
+func (c *Config) warnings() []string {
+	if c.InsecureTCP && !c.TLSVerify {
+		return []string{"WARNING: TCP is served without TLS (insecure_tcp): every user of this host can become root by it"}
 	}
 	return nil
 }

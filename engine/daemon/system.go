@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/xcengine/xc/engine"
@@ -29,7 +30,7 @@ func (d *Daemon) Info(ctx context.Context) (engine.Info, error) {
 		Labels: d.Config.Labels, Insecure: d.Config.Insecure, Mirrors: d.Config.Mirrors,
 		HTTPProxy: d.Config.HTTPProxy, HTTPSProxy: d.Config.HTTPSProxy, NoProxy: d.Config.NoProxy,
 		Goroutines: runtime.NumGoroutine(), Descriptors: descriptors(), EventListeners: d.Events.Listeners(), Debug: d.Config.Debug,
-		Warnings:     append(d.Networks.Warnings(ctx), c.Warnings...),
+		Warnings:     slices.Concat(d.Networks.Warnings(ctx), c.Warnings, d.Config.warnings()),
 		AddressPools: d.Networks.AddressPools(), FirewallBackend: d.backends.FirewallName,
 	}, nil
 }
