@@ -21,7 +21,7 @@ func CachePrune(all bool, bounds map[string]string, f Filters, now time.Time) (e
 		}
 	}
 	if err := f.Only("description", "id", "immutable", "inuse", "mutable", "parent", "private", "shared", "type", "until", "unused-for"); err != nil {
-		return engine.PruneQuery{}, err
+		return engine.PruneQuery{}, invalidf("failed to prune build cache: %s", Message(err))
 	}
 	until, err := f.Until(now)
 	return engine.PruneQuery{All: all, Until: until}, err

@@ -27,6 +27,9 @@ var imageListRules = []rule[*image.Summary]{
 			s.RepoTags, s.RepoDigests = []string{"<none>:<none>"}, []string{"<none>@<none>"}
 		}
 	}},
+	{from: Version{1, 43}, do: func(s *image.Summary) {
+		s.RepoTags, s.RepoDigests = orEmpty(s.RepoTags), orEmpty(s.RepoDigests)
+	}},
 	{below: Version{1, 44}, do: func(s *image.Summary) { s.VirtualSize = s.Size }},
 	{below: Version{1, 51}, do: func(s *image.Summary) { s.Containers = -1 }},
 }

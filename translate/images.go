@@ -28,12 +28,12 @@ type ImageListQuery struct {
 // ImageQuery reads the query of an image list.
 func ImageQuery(l ImageListQuery, v Version, now time.Time) (q engine.ImageQuery, err error) {
 	f := l.Filters
-	if err := f.Only("before", "dangling", "label", "label!", "reference", "since", "until"); err != nil {
+	if err := f.Only("before", "dangling", "label", "reference", "since", "until"); err != nil {
 		return q, err
 	}
 	apply(imageQueryRules, v, &l)
 	q = engine.ImageQuery{
-		All: l.All, SharedSize: l.SharedSize, References: f["reference"], Labels: f.Labels("label"), NotLabels: f.Labels("label!"),
+		All: l.All, SharedSize: l.SharedSize, References: f["reference"], Labels: f.Labels("label"),
 		Before: last(f["before"]), Since: last(f["since"]),
 	}
 	if l.Name != "" {
@@ -58,7 +58,6 @@ func Images(list []engine.ImageSummary, v Version) []*image.Summary {
 	out := make([]*image.Summary, 0, len(list))
 	for _, i := range list {
 		s := imageSummary(i)
-		s.RepoTags, s.RepoDigests = orEmpty(s.RepoTags), orEmpty(s.RepoDigests)
 		apply(imageListRules, v, s)
 		out = append(out, s)
 	}

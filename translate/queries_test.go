@@ -221,11 +221,11 @@ func TestImportAndCommit(t *testing.T) {
 }
 
 func TestImageQueries(t *testing.T) {
-	f := parse(t, `{"reference":["a*"],"before":["x"],"label!":["k"],"until":["1h"],"dangling":["false"]}`)
+	f := parse(t, `{"reference":["a*"],"before":["x"],"until":["1h"],"dangling":["false"]}`)
 	q, err := ImageQuery(ImageListQuery{All: true, SharedSize: true, Name: "old", Filters: f}, MaxVersion, noon)
 	no := false
 	want := engine.ImageQuery{
-		All: true, SharedSize: true, References: []string{"a*"}, Before: "x", Dangling: &no, NotLabels: []engine.LabelMatch{{Key: "k"}}, Until: noon.Add(-time.Hour),
+		All: true, SharedSize: true, References: []string{"a*"}, Before: "x", Dangling: &no, Until: noon.Add(-time.Hour),
 	}
 	if diff := cmp.Diff(want, q); diff != "" || err != nil {
 		t.Error(diff, err)

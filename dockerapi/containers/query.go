@@ -74,23 +74,26 @@ func (g *group) stats(ctx context.Context, w http.ResponseWriter, r *httpx.Reque
 	var before engine.Stats
 	begun := false
 	err := g.backend.Stats(ctx, r.Var("name"), oneShot, func(c engine.Container, s engine.Stats) error {
-		if !begun {
-			begun = true
+		first := !begun
+		begun = true
+		switch {
+		case stream && first:
 			if err := httpx.BeginStream(w, "application/json"); err != nil {
 				return err
 			}
-			if !stream && !oneShot && !s.Read.IsZero() {
-				before = s
-				return nil
+		case !stream && first && !oneShot && !s.Read.IsZero():
+			before = s
+			return nil
+		case !stream:
+			if err := httpx.WriteJSON(w, http.StatusOK, translate.Stats(c, s, before)); err != nil {
+				return err
 			}
+			return errEnough
 		}
 		if err := httpx.EncodeJSON(w, translate.Stats(c, s, before)); err != nil {
 			return err
 		}
 		before = s
-		if !stream {
-			return errEnough
-		}
 		return httpx.Flush(w)
 	})
 	if errors.Is(err, errEnough) || ctx.Err() != nil {
