@@ -66,12 +66,24 @@ type Supervision struct {
 
 // LogFile says how a shim writes a container's log.
 type LogFile struct {
-	Driver   string // json-file, local, none
-	Path     string
+	Driver   string            // json-file, local, syslog, none
+	Path     string            // empty: nothing is kept to be read
 	MaxSize  int64             // bytes; 0 is without bound
 	MaxFiles int               // at least 1
 	Compress bool              // rotated files
 	Attrs    map[string]string // labels, env and tag options, resolved
+	Syslog   *Syslog           // where lines are sent, too; nil: nowhere
+}
+
+// Syslog says how a shim sends a container's lines as syslog messages.
+type Syslog struct {
+	Network  string // udp, tcp, unix, unixgram; empty: the host's own syslogd
+	Address  string // host:port or the path of a socket
+	Facility int    // 0-23 (RFC 5424, section 6.2.1)
+	Format   string // Docker's names: rfc3164, rfc5424, rfc5424micro; empty: as to the host's own
+	Tag      string
+	Hostname string
+	Buffer   int64 // bytes of messages that wait for the receiver; 0: the container does
 }
 
 // Proxy is one listener of the host that a shim forwards to the container.

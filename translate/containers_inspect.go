@@ -28,6 +28,9 @@ func Inspect(c engine.Container, size *engine.RootSize, v Version, host Host) co
 		GraphDriver: storage.DriverData{Name: c.Driver, Data: map[string]string{"ID": string(c.ID)}},
 	}
 	maps.Copy(base.GraphDriver.Data, c.Storage)
+	if base.HostConfig.LogConfig.Type != "json-file" {
+		base.LogPath = "" // of other drivers dockerd does not tell
+	}
 	// dockerd knows the engine's files from the first start on.
 	if !c.Status.Started.IsZero() {
 		base.ResolvConfPath = host.file(string(c.ID), "resolv.conf")

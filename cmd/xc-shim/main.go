@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/logs/jsonfile"
+	"github.com/xcengine/xc/engine/logs/syslog"
 	"github.com/xcengine/xc/engine/platform/reaper"
 	"github.com/xcengine/xc/engine/platform/shimlaunch"
 	"github.com/xcengine/xc/engine/shim"
@@ -55,10 +57,43 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	})
 }
 
+// openLog opens what a container's log consists of: a file, a syslog receiver, or both.
 func openLog(f engine.LogFile) (shim.Log, error) {
-	w, err := jsonfile.Open(f)
-	if err != nil {
-		return nil, err
+	var logs both
+	if f.Syslog != nil {
+		w, err := syslog.Open(*f.Syslog)
+		if err != nil {
+			return nil, err
+		}
+		logs = append(logs, w)
 	}
-	return w, nil
+	if f.Path != "" {
+		w, err := jsonfile.Open(f)
+		if err != nil {
+			return nil, errors.Join(err, logs.Close())
+		}
+		logs = append(logs, w)
+	}
+	if len(logs) == 1 {
+		return logs[0], nil
+	}
+	return logs, nil
+}
+
+// both is several logs at once.
+type both []shim.Log
+
+func (b both) Write(src engine.Source, p []byte) error {
+	return b.each(func(l shim.Log) error { return l.Write(src, p) })
+}
+func (b both) Finish() error { return b.each(shim.Log.Finish) }
+func (b both) Close() error  { return b.each(shim.Log.Close) }
+
+// each does the same with every log, whatever comes of it with others.
+func (b both) each(do func(shim.Log) error) error {
+	var errs []error
+	for _, l := range b {
+		errs = append(errs, do(l))
+	}
+	return errors.Join(errs...)
 }

@@ -76,7 +76,7 @@ func (o *options) define(cmd *cobra.Command) {
 	f.StringVarP(&o.flags.Group, "group", "G", "", "group that owns the Docker socket (default docker, if there is one)")
 	f.StringVar(&o.flags.StorageDriver, "storage-driver", "", "overlay, zfs or copy (default: the first that works)")
 	f.StringVar(&o.flags.Runtime, "runtime", "", "OCI runtime on Linux, name or path (default: crun, else runc)")
-	f.StringVar(&o.flags.LogDriver, "log-driver", "", "log driver of containers that name none: json-file, local, none")
+	f.StringVar(&o.flags.LogDriver, "log-driver", "", "log driver of containers that name none: json-file, local, syslog, none")
 	f.StringArrayVar(&o.flags.Mirrors, "registry-mirror", nil, "mirror of docker.io that is tried first; may be repeated")
 	f.StringArrayVar(&o.flags.Insecure, "insecure-registry", nil, "registry, or network in CIDR form, that may use plain HTTP; may be repeated")
 	f.StringVar(&o.flags.HTTPProxy, "http-proxy", "", "proxy for what is fetched by HTTP (default: the environment's HTTP_PROXY)")

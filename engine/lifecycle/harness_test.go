@@ -352,8 +352,8 @@ func (l *eventLog) take() []string {
 
 type fakeLogs struct{}
 
-func (fakeLogs) Check(spec engine.LogSpec, _ engine.Container) (engine.LogFile, error) {
-	return engine.LogFile{Driver: spec.Driver}, nil
+func (fakeLogs) Check(spec engine.LogSpec, c engine.Container) (engine.LogFile, error) {
+	return engine.LogFile{Driver: spec.Driver, Path: c.LogPath}, nil
 }
 
 func (fakeLogs) Open(engine.LogFile, engine.LogQuery, <-chan struct{}) (lifecycle.LogRecords, error) {

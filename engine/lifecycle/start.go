@@ -237,9 +237,7 @@ func (s *Service) undoShim(ctx context.Context, id engine.ContainerID, r *run) e
 }
 
 func (s *Service) logFile(c engine.Container) (engine.LogFile, error) {
-	f, err := s.LogReader.Check(c.Spec.Log, c)
-	f.Path = c.LogPath
-	return f, err
+	return s.LogReader.Check(c.Spec.Log, c)
 }
 
 func closeListeners(proxies []engine.Proxy) {

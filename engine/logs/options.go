@@ -13,21 +13,29 @@ import (
 
 // The log drivers.
 const (
-	DriverJSON  = "json-file"
-	DriverLocal = "local"
-	DriverNone  = "none"
+	DriverJSON   = "json-file"
+	DriverLocal  = "local"
+	DriverSyslog = "syslog"
+	DriverNone   = "none"
 )
 
 // Drivers lists the log drivers, as info shows them.
-func Drivers() []string { return []string{DriverJSON, DriverLocal, DriverNone} }
+func Drivers() []string { return []string{DriverJSON, DriverLocal, DriverNone, DriverSyslog} }
+
+// foreign are Docker's other drivers, which send lines to services that this engine does not speak to.
+var foreign = []string{"awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "logentries", "splunk"}
 
 // common are options that dockerd takes for every driver. A log that is a local file needs neither a buffer before it nor a
-// cache behind it, so that they are checked and have no effect.
+// cache behind it, so that for those drivers they are checked and have no effect.
 var common = []string{"mode", "max-buffer-size", "cache-disabled", "cache-max-file", "cache-max-size", "cache-compress"}
 
 var known = map[string][]string{
 	DriverJSON:  {"max-file", "max-size", "compress", "labels", "labels-regex", "env", "env-regex", "tag"},
 	DriverLocal: {"max-file", "max-size", "compress"},
+	DriverSyslog: {
+		"env", "env-regex", "labels", "labels-regex", "syslog-address", "syslog-facility", "syslog-format", "syslog-tls-ca-cert",
+		"syslog-tls-cert", "syslog-tls-key", "syslog-tls-skip-verify", "tag",
+	},
 }
 
 // Validate checks what dockerd checks when a container is created: driver, names of options, and the values of those
@@ -44,6 +52,9 @@ func Validate(spec engine.LogSpec) error {
 		return invalid(err)
 	}
 	names, ok := known[driver]
+	if slices.Contains(foreign, driver) {
+		return invalid(fmt.Errorf("logging driver %q is not supported: use json-file, local, syslog or none", driver))
+	}
 	if !ok {
 		return invalid(fmt.Errorf("error looking up logging plugin %s: plugin %q not found", driver, driver))
 	}
@@ -56,11 +67,18 @@ func Validate(spec engine.LogSpec) error {
 		}
 		return invalid(fmt.Errorf("unknown log opt '%s' for %s log driver", k, driver))
 	}
+	if driver == DriverSyslog {
+		if _, err := receiver(spec.Options); err != nil {
+			return invalid(err)
+		}
+	}
 	return nil
 }
 
+// nonBlocking is the mode in which a container never waits for its log.
+const nonBlocking = "non-blocking"
+
 func validateCommon(opts map[string]string) error {
-	const nonBlocking = "non-blocking"
 	switch opts["mode"] {
 	case "", "blocking", nonBlocking:
 	default:
@@ -95,6 +113,11 @@ func Resolve(spec engine.LogSpec, path string, info Info) (engine.LogFile, error
 		return engine.LogFile{Driver: DriverNone, MaxFiles: 1}, nil
 	case DriverLocal:
 		f, err = resolveLocal(spec.Options)
+	case DriverSyslog:
+		f, err = resolveSyslog(spec.Options, info)
+		if disabled, _ := strconv.ParseBool(spec.Options["cache-disabled"]); disabled {
+			path = ""
+		}
 	default:
 		f, err = resolveJSON(spec.Options, info)
 	}

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,16 @@ func TestOptionsAreRefusedInDockerdsWords(t *testing.T) {
 		{"json-file", opts{"x": "1"}, true, "unknown log opt 'x' for json-file log driver"},
 		{"local", opts{"x": "1"}, true, "unknown log opt 'x' for log driver local"},
 		{"local", opts{"labels": "x"}, true, "unknown log opt 'labels' for log driver local"},
+		{"syslog", opts{"x": "1"}, true, "unknown log opt 'x' for syslog log driver"},
+		{"syslog", opts{"max-size": "1m"}, true, "unknown log opt 'max-size' for syslog log driver"},
+		{"syslog", opts{"syslog-format": "y"}, true, "Invalid syslog format"},
+		{"syslog", opts{"syslog-facility": "y"}, true, "invalid syslog facility"},
+		{"syslog", opts{"syslog-facility": "24"}, true, "invalid syslog facility"},
+		{"syslog", opts{"syslog-address": "foo"}, true, "unsupported scheme: ''"},
+		{"syslog", opts{"syslog-address": "foo://x"}, true, "unsupported scheme: 'foo'"},
+		{"syslog", opts{"syslog-address": "unix:///nope"}, true, "stat /nope: no such file or directory"},
+		{"syslog", opts{"tag": "{{"}, false, "template: log-tag:1: unclosed action"},
+		{"syslog", opts{"cache-max-size": "abc"}, false, "invalid value for max-size: abc: invalid size: 'abc'"},
 		{"nope", nil, true, `error looking up logging plugin nope: plugin "nope" not found`},
 		{"", opts{"mode": "foo"}, true, "logger: logging mode not supported: foo"},
 		{"", opts{"mode": "non-blocking", "max-buffer-size": "xx"}, true, "error parsing option max-buffer-size: invalid size: 'xx'"},
@@ -108,5 +119,60 @@ func TestDriversValidate(t *testing.T) {
 		if err := Validate(engine.LogSpec{Driver: d}); err != nil {
 			t.Errorf("%s: %v", d, err)
 		}
+	}
+}
+
+// Where messages go and what is kept. The ports, facilities and tags that options leave out are dockerd's.
+func TestSyslogOptions(t *testing.T) {
+	type opts = map[string]string
+	info := Info{ContainerID: "0123456789abcdef", HostName: "box", ContainerLabels: opts{"l": "v"}}
+	file := engine.LogFile{Driver: DriverSyslog, Path: "/p", MaxSize: 20 << 20, MaxFiles: 5, Compress: true}
+	for _, tc := range []struct {
+		opts opts
+		want engine.Syslog
+		file engine.LogFile
+	}{
+		{nil, engine.Syslog{Facility: 3, Tag: "0123456789ab"}, file},
+		{
+			opts{"syslog-address": "udp://127.0.0.1", "syslog-facility": "local7", "syslog-format": "rfc5424", "tag": "{{.Hostname}}", "labels": "l"},
+			engine.Syslog{Network: "udp", Address: "127.0.0.1:514", Facility: 23, Format: "rfc5424", Tag: "box"},
+			engine.LogFile{Driver: DriverSyslog, Path: "/p", MaxSize: 20 << 20, MaxFiles: 5, Compress: true, Attrs: opts{"l": "v", "tag": "box"}},
+		},
+		{
+			opts{"syslog-address": "tcp://[::1]:99", "syslog-facility": "0", "tag": "x", "cache-disabled": "true"},
+			engine.Syslog{Network: "tcp", Address: "[::1]:99", Tag: "x"},
+			engine.LogFile{Driver: DriverSyslog, MaxSize: 20 << 20, MaxFiles: 5, Compress: true, Attrs: opts{"tag": "x"}},
+		},
+		{
+			opts{"syslog-address": "unixgram:///", "mode": "non-blocking", "max-buffer-size": "4k", "cache-max-size": "1k", "cache-max-file": "2", "cache-compress": "false"},
+			engine.Syslog{Network: "unixgram", Address: "/", Facility: 3, Tag: "0123456789ab", Buffer: 4096},
+			engine.LogFile{Driver: DriverSyslog, Path: "/p", MaxSize: 1000, MaxFiles: 2},
+		},
+		{opts{"mode": "non-blocking"}, engine.Syslog{Facility: 3, Tag: "0123456789ab", Buffer: 1_000_000}, file},
+	} {
+		tc.want.Hostname = "box"
+		tc.file.Syslog = &tc.want
+		got, err := Resolve(engine.LogSpec{Driver: DriverSyslog, Options: tc.opts}, "/p", info)
+		if err != nil {
+			t.Errorf("%v: %v", tc.opts, err)
+		}
+		if diff := cmp.Diff(tc.file, got); diff != "" {
+			t.Errorf("%v: -want +got\n%s", tc.opts, diff)
+		}
+	}
+	for driver, want := range map[string]string{
+		"journald": `logging driver "journald" is not supported: use json-file, local, syslog or none`,
+		"gelf":     `logging driver "gelf" is not supported: use json-file, local, syslog or none`,
+	} {
+		if err := Validate(engine.LogSpec{Driver: driver}); err == nil || errors.Unwrap(err).Error() != want {
+			t.Errorf("%s: %v", driver, err)
+		}
+	}
+	tls := engine.LogSpec{Driver: DriverSyslog, Options: opts{"syslog-address": "tcp+tls://h"}}
+	if err := Validate(tls); err == nil || !strings.Contains(err.Error(), "TLS is not supported") {
+		t.Errorf("TLS: %v", err)
+	}
+	if _, err := Open(engine.LogFile{Driver: DriverSyslog}, engine.LogQuery{Stdout: true}, nil); !engine.HasReason(err, engine.ReasonLogUnreadable) {
+		t.Errorf("a log that is not kept is read: %v", err)
 	}
 }

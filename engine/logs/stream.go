@@ -26,10 +26,10 @@ var errEnough = errors.New("enough")
 
 // Open accepts a request. To follow, grew must receive a value after each growth of the log that began when Open was called
 // (values may be merged), and be closed when the log will not grow again; a nil grew, or a query without Follow, reads what
-// is there. A log that does not exist yet is empty. Reading a log of the driver none is NotImplemented with
+// is there. A log that does not exist yet is empty. Reading a log that is not kept is NotImplemented with
 // ReasonLogUnreadable.
 func Open(spec engine.LogFile, q engine.LogQuery, grew <-chan struct{}) (*Stream, error) {
-	if spec.Driver == DriverNone {
+	if spec.Driver == DriverNone || spec.Path == "" {
 		return nil, &engine.Error{Op: "logs", Kind: engine.NotImplemented, Resource: engine.ResourceContainer, Reason: engine.ReasonLogUnreadable}
 	}
 	if !q.Follow {

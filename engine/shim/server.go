@@ -172,7 +172,7 @@ func (s *server) supervise(sup engine.Supervision) error {
 	var err error
 	if sup.Log.Driver != "none" {
 		if g.log, err = s.OpenLog(sup.Log); err != nil {
-			return fmt.Errorf("open log: %w", err)
+			return fmt.Errorf("failed to initialize logging driver: %w", err) // dockerd's words
 		}
 	}
 	s.sup, s.growth, s.main = sup, g, newProcess("", g, s.clientLost)

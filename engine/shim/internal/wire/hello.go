@@ -59,6 +59,21 @@ func supervision(s engine.Supervision) encoder {
 		e.message(8, one)
 	}
 	e.proxies(9, s.Proxies)
+	if s.Log.Syslog != nil {
+		e.message(10, syslog(*s.Log.Syslog))
+	}
+	return e
+}
+
+func syslog(s engine.Syslog) encoder {
+	var e encoder
+	e.string(1, s.Network)
+	e.string(2, s.Address)
+	e.int(3, int64(s.Facility))
+	e.string(4, s.Format)
+	e.string(5, s.Tag)
+	e.string(6, s.Hostname)
+	e.int(7, s.Buffer)
 	return e
 }
 
@@ -95,9 +110,36 @@ func decodeSupervision(b []byte) (engine.Supervision, error) {
 			d.pair(&s.Log.Attrs)
 		case 9:
 			s.Proxies = append(s.Proxies, d.proxy())
+		case 10:
+			s.Log.Syslog = d.syslog()
 		}
 	}
 	return s, d.err
+}
+
+func (d *decoder) syslog() *engine.Syslog {
+	one := decoder{b: d.value}
+	var s engine.Syslog
+	for one.next() {
+		switch one.tag {
+		case 1:
+			s.Network = one.string()
+		case 2:
+			s.Address = one.string()
+		case 3:
+			s.Facility = int(one.int())
+		case 4:
+			s.Format = one.string()
+		case 5:
+			s.Tag = one.string()
+		case 6:
+			s.Hostname = one.string()
+		case 7:
+			s.Buffer = one.int()
+		}
+	}
+	d.join(one)
+	return &s
 }
 
 func (d *decoder) pair(into *map[string]string) {

@@ -18,7 +18,10 @@ import (
 func TestMessagesComeBack(t *testing.T) {
 	sup := engine.Supervision{
 		ID: "abc", TreeExit: true,
-		Log: engine.LogFile{Driver: "json-file", Path: "/x/y", MaxSize: 1 << 40, MaxFiles: 3, Compress: true, Attrs: map[string]string{"a": "1", "": "", "b": ""}},
+		Log: engine.LogFile{
+			Driver: "json-file", Path: "/x/y", MaxSize: 1 << 40, MaxFiles: 3, Compress: true, Attrs: map[string]string{"a": "1", "": "", "b": ""},
+			Syslog: &engine.Syslog{Network: "tcp", Address: "h:1", Facility: 23, Format: "rfc3164", Tag: "t", Hostname: "h", Buffer: 1 << 40},
+		},
 		Proxies: []engine.Proxy{
 			{Proto: engine.TCP, Listen: netip.MustParseAddrPort("0.0.0.0:80"), Target: netip.MustParseAddrPort("172.17.0.2:8080")},
 			{Proto: engine.UDP, Listen: netip.MustParseAddrPort("[::1]:53"), Target: netip.MustParseAddrPort("[fd00::2]:53")},
