@@ -46,6 +46,15 @@ type LogQuery struct {
 	Follow         bool
 	Since, Until   time.Time // zero: no bound
 	Tail           int       // the last n records; negative is all
+	Before         *LogMark  // only what stands before this place; nil: no bound. Without Follow
+}
+
+// LogMark is a place in a log that grows.
+type LogMark struct {
+	File uint64 // the inode of the newest file
+	Size int64  // of that file
+	// Rest is what each stream has written since its last line feed: it belongs before the place and stands in no file yet.
+	Rest map[Source][]byte
 }
 
 // LogStream is an accepted logs request. Read calls each for every record in order, waits for more when following, and

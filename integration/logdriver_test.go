@@ -1,11 +1,16 @@
 package integration
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
 )
 
 // datagrams collects what is sent to a socket of this test.
@@ -61,4 +66,32 @@ func TestSyslog(t *testing.T) {
 	e.fails(125, "connection refused", "run", "--log-driver", "syslog", "--log-opt", "syslog-address=tcp://127.0.0.1:"+freePort(t), "testbox", "true")
 	e.fails(125, "invalid syslog facility", "create", "--log-driver", "syslog", "--log-opt", "syslog-facility=nope", "testbox", "true")
 	e.fails(125, `"journald" is not supported: use json-file, local, syslog or none`, "create", "--log-driver", "journald", "testbox", "true")
+}
+
+// TestAttachAfterTheLog asks for the log and then the output of a container that writes in the middle of lines.
+func TestAttachAfterTheLog(t *testing.T) {
+	e := start(t)
+	e.must("run", "-d", "-i", "--name", "box", "testbox", "sh", "-c", "echo one; printf 'tw'; cat")
+	eventually(t, "the first line", func() bool { return e.docker("logs", "box").out == "one\n" })
+	a, err := e.client().ContainerAttach(t.Context(), "box", container.AttachOptions{Logs: true, Stream: true, Stdin: true, Stdout: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if _, err := a.Conn.Write([]byte("o\nthree\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if _, err := stdcopy.StdCopy(&out, io.Discard, a.Reader); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != "one\ntwo\nthree\n" {
+		t.Errorf("log and output: %q", got)
+	}
+	if got := e.must("logs", "box"); got != "one\ntwo\nthree" {
+		t.Errorf("the log itself: %q", got)
+	}
 }

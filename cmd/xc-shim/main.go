@@ -86,6 +86,17 @@ type both []shim.Log
 func (b both) Write(src engine.Source, p []byte) error {
 	return b.each(func(l shim.Log) error { return l.Write(src, p) })
 }
+
+// Mark tells where the one of the logs has come to that can be read.
+func (b both) Mark() (engine.LogMark, error) {
+	for _, l := range b {
+		if m, ok := l.(shim.Marker); ok {
+			return m.Mark()
+		}
+	}
+	return engine.LogMark{}, errors.New("no log that is kept")
+}
+
 func (b both) Finish() error { return b.each(shim.Log.Finish) }
 func (b both) Close() error  { return b.each(shim.Log.Close) }
 

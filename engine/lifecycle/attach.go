@@ -49,6 +49,11 @@ func (s *Service) Attach(ctx context.Context, ref string, o engine.AttachOptions
 			return nil, wrap("attach", c.Name, err)
 		}
 	}
+	if o.Logs {
+		if err := a.openLog(c); err != nil {
+			return nil, errors.Join(wrap("attach", c.Name, err), a.Close())
+		}
+	}
 	s.publish(c, "attach", nil)
 	return a, nil
 }
@@ -105,6 +110,27 @@ type attached struct {
 	tty     bool
 	conn    engine.Conn
 	pending *pendingAttach
+	log     LogRecords // what was written before conn's output; nil when it is not asked for
+	rest    map[engine.Source][]byte
+}
+
+// marked is a Conn that knows which place of the log its output begins at.
+type marked interface{ LogMark() *engine.LogMark }
+
+// openLog opens what was written before the connection's output, so that the two together have everything once.
+func (a *attached) openLog(c engine.Container) error {
+	file, err := a.service.logFile(c)
+	if err != nil {
+		return err
+	}
+	q := engine.LogQuery{Stdout: a.opts.Stdout, Stderr: a.opts.Stderr, Tail: -1}
+	if m, ok := a.conn.(marked); ok {
+		if q.Before = m.LogMark(); q.Before != nil {
+			a.rest = q.Before.Rest
+		}
+	}
+	a.log, err = a.service.LogReader.Open(file, q, nil)
+	return err
 }
 
 // TTY reports whether the process has a terminal.
@@ -117,10 +143,14 @@ func (a *attached) Close() error {
 		<-p.ready // at once, or when the start that is connecting it just now has done so
 		a.conn = p.conn
 	}
-	if a.conn != nil {
-		return a.conn.Close()
+	var errs []error
+	if a.log != nil {
+		errs = append(errs, a.log.Close())
 	}
-	return nil
+	if a.conn != nil {
+		errs = append(errs, a.conn.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // forgo takes back a client's wait for the next start, if nobody has begun to answer it.
@@ -136,7 +166,7 @@ func (u *unit) forgo(p *pendingAttach) {
 // Run moves the streams: the log first when asked for, then the live output until the process ends or the client leaves.
 func (a *attached) Run(ctx context.Context, io engine.Stdio) error {
 	defer a.Close()
-	if a.opts.Logs {
+	if a.log != nil {
 		if err := a.replay(ctx, io); err != nil {
 			return err
 		}
@@ -173,20 +203,21 @@ func interactive(io engine.Stdio, tty bool, keys []byte) engine.Stdio {
 	return io
 }
 
-// replay writes the log as the process wrote it.
+// replay writes the log as the process wrote it, the beginning of a line that is not in it yet included.
 func (a *attached) replay(ctx context.Context, io engine.Stdio) error {
-	c := a.unit.snapshot()
-	q := engine.LogQuery{Stdout: a.opts.Stdout, Stderr: a.opts.Stderr, Tail: -1}
-	file, err := a.service.logFile(c)
-	if err != nil {
+	write := func(r engine.LogRecord) error { return writeRecord(io, a.tty, r) }
+	if err := a.log.Read(ctx, write, nil); err != nil {
 		return err
 	}
-	records, err := a.service.LogReader.Open(file, q, nil)
-	if err != nil {
-		return err
+	for _, src := range []engine.Source{engine.SourceStdout, engine.SourceStderr} {
+		if wanted := src == engine.SourceStdout && a.opts.Stdout || src == engine.SourceStderr && a.opts.Stderr; !wanted || len(a.rest[src]) == 0 {
+			continue
+		}
+		if err := write(engine.LogRecord{Source: src, Data: a.rest[src]}); err != nil {
+			return err
+		}
 	}
-	defer records.Close()
-	return records.Read(ctx, func(r engine.LogRecord) error { return writeRecord(io, a.tty, r) }, nil)
+	return nil
 }
 
 func writeRecord(stdio engine.Stdio, tty bool, r engine.LogRecord) error {

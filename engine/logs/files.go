@@ -185,6 +185,17 @@ func (u undamaged) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// before leaves what stands before a place. Should its file have been rotated out since, all that there is does.
+func before(files []*file, m engine.LogMark) []*file {
+	i := slices.IndexFunc(files, func(f *file) bool { return f.inode == m.File && !f.zipped })
+	if i < 0 {
+		return files
+	}
+	files[i].size = min(files[i].size, m.Size)
+	closeAll(files[i+1:])
+	return files[:i+1]
+}
+
 func closeAll(files []*file) {
 	for _, f := range files {
 		f.Close()

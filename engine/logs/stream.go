@@ -39,6 +39,9 @@ func Open(spec engine.LogFile, q engine.LogQuery, grew <-chan struct{}) (*Stream
 	if err != nil {
 		return nil, &engine.Error{Op: "logs", Resource: engine.ResourceContainer, Err: err}
 	}
+	if q.Before != nil {
+		files = before(files, *q.Before)
+	}
 	s := &Stream{spec: spec, q: q, grew: grew}
 	if s.places, err = s.begin(files); err != nil {
 		return nil, &engine.Error{Op: "logs", Resource: engine.ResourceContainer, Err: err}

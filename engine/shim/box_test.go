@@ -166,7 +166,13 @@ func (a *attached) wait() (stdout, stderr string) {
 // logged reads the whole log, stdout and stderr in the order of their records.
 func (b *box) logged() string {
 	b.t.Helper()
-	s, err := logs.Open(b.sup.Log, engine.LogQuery{Stdout: true, Stderr: true, Tail: -1}, nil)
+	return b.read(engine.LogQuery{Stdout: true, Stderr: true, Tail: -1})
+}
+
+// read reads what a query selects of the log.
+func (b *box) read(q engine.LogQuery) string {
+	b.t.Helper()
+	s, err := logs.Open(b.sup.Log, q, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -20,7 +20,11 @@ type Conn struct {
 	early   []byte // output that came with the answer
 	want    wire.Streams
 	waiting atomic.Bool // for the client's input
+	mark    *engine.LogMark
 }
+
+// LogMark is the place of the log at which this connection's output begins; nil when the shim does not know it.
+func (c *Conn) LogMark() *engine.LogMark { return c.mark }
 
 // Close leaves the process; its stdin stays open.
 func (c *Conn) Close() error {

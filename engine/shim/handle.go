@@ -136,11 +136,17 @@ func (h *Handle) Run(ctx context.Context, l engine.Launch) (pid int, err error) 
 	return wire.DecodePid(b)
 }
 
-// Attach connects to the main process's streams. From its return on nothing is missed. It may be called before Run.
+// Attach connects to the main process's streams. From its return on nothing is missed. It may be called before Run. With
+// o.Logs the connection knows which place of the log it begins at (Conn.LogMark).
 func (h *Handle) Attach(ctx context.Context, o engine.AttachOptions) (engine.Conn, error) {
 	want := h.streams(o)
-	c, _, err := h.open(ctx, wire.Frame{Kind: wire.Attach, Payload: want.Encode()}, want)
+	want.Mark = o.Logs
+	c, answer, err := h.open(ctx, wire.Frame{Kind: wire.Attach, Payload: want.Encode()}, want)
 	if err != nil {
+		return nil, h.named("attach", err)
+	}
+	if c.mark, err = wire.DecodeMark(answer); err != nil {
+		c.Close()
 		return nil, h.named("attach", err)
 	}
 	return c, nil

@@ -20,6 +20,11 @@ type Log interface {
 	Close() error
 }
 
+// Marker is a Log that can tell where it has come to.
+type Marker interface {
+	Mark() (engine.LogMark, error)
+}
+
 // growth is a log that tells when it has grown.
 type growth struct {
 	log  Log // nil: nothing is kept
@@ -40,6 +45,19 @@ func (g *growth) write(src engine.Source, p []byte) {
 	g.note(g.log.Write(src, p))
 	g.size.Add(1)
 	g.grew()
+}
+
+// mark tells where the log has come to; nil when it cannot.
+func (g *growth) mark() *engine.LogMark {
+	marker, ok := g.log.(Marker)
+	if !ok {
+		return nil
+	}
+	m, err := marker.Mark()
+	if err != nil {
+		return nil // it is closed: it will not grow beyond what a reader finds
+	}
+	return &m
 }
 
 // note complains of a failing log once, not at every line.

@@ -40,6 +40,7 @@ type process struct {
 	exit    *engine.ExitStatus
 	over    bool // clients get no more output
 
+	order   sync.Mutex    // a chunk goes to the log and to those who are clients then, and nobody becomes one in between
 	feeding sync.Mutex    // one chunk of input at a time
 	started chan struct{} // closed when it runs, or never will
 	ending  chan struct{} // closed when it was reaped
@@ -51,6 +52,7 @@ type process struct {
 // sink is a log.
 type sink interface {
 	write(src engine.Source, p []byte)
+	mark() *engine.LogMark
 }
 
 func newProcess(id engine.ExecID, sink sink, lost func(*process, uint64)) *process {
@@ -111,12 +113,7 @@ func (p *process) hungUp() bool {
 }
 
 func (p *process) distribute(src *source, buf []byte, n int) {
-	if p.sink != nil {
-		p.sink.write(src.logged(), buf[wire.HeaderLen:wire.HeaderLen+n])
-	}
-	p.mu.Lock()
-	clients := p.clients
-	p.mu.Unlock()
+	clients := p.record(src, buf[wire.HeaderLen:wire.HeaderLen+n])
 	if len(clients) == 0 {
 		return
 	}
@@ -126,10 +123,27 @@ func (p *process) distribute(src *source, buf []byte, n int) {
 	}
 }
 
-// add connects a client. The answer goes out before any output.
+// record writes a chunk to the log and returns the clients that it is for.
+func (p *process) record(src *source, chunk []byte) []*attachment {
+	p.order.Lock()
+	defer p.order.Unlock()
+	if p.sink != nil {
+		p.sink.write(src.logged(), chunk)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.clients
+}
+
+// add connects a client. The answer goes out before any output. To one that wants it the answer tells which place of the log
+// its output begins at.
 func (p *process) add(a *attachment, answer wire.Frame) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	p.order.Lock()
+	if a.want.Mark && p.sink != nil {
+		answer.Payload = wire.EncodeMark(p.sink.mark())
+	}
 	p.mu.Lock()
 	over := p.over
 	if !over {
@@ -137,6 +151,7 @@ func (p *process) add(a *attachment, answer wire.Frame) {
 	}
 	hurry := p.exit != nil
 	p.mu.Unlock()
+	p.order.Unlock()
 	if hurry {
 		a.hurry()
 	}

@@ -107,3 +107,49 @@ func TestManyShimsAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// Who asks for the log and the output that follows it gets each byte once, also in the middle of a line and while the log is
+// rotated.
+func TestLogAndOutputJoin(t *testing.T) {
+	for name, spec := range map[string]engine.LogFile{
+		"one file": {MaxFiles: 1}, "rotated": {MaxFiles: 500, MaxSize: 5000}, "rotated and compressed": {MaxFiles: 500, MaxSize: 5000, Compress: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, func(s *engine.Supervision) {
+				spec.Driver, spec.Path = s.Log.Driver, s.Log.Path
+				s.Log = spec
+			})
+			witness := b.attach(nil)
+			b.run(sh("i=0; while [ $i -lt 10000 ]; do printf '%s ' $i; case $i in *77) echo;; esac; i=$((i+1)); done"))
+			var before []string
+			var after []*attached
+			for range 25 {
+				c, err := b.h.Attach(t.Context(), engine.AttachOptions{Stdout: true, Stderr: true, Stream: true, Logs: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				mark := c.(interface{ LogMark() *engine.LogMark }).LogMark()
+				if mark == nil {
+					t.Fatal("the shim does not tell where the output begins")
+				}
+				before = append(before, b.read(engine.LogQuery{Stdout: true, Stderr: true, Tail: -1, Before: mark})+string(mark.Rest[engine.SourceStdout]))
+				after = append(after, stream(t, c, nil))
+			}
+			b.end()
+			whole, _ := witness.wait()
+			joined := 0
+			for i, a := range after {
+				rest, _ := a.wait()
+				if got := before[i] + rest; got != whole {
+					t.Errorf("client %d: %d bytes of the log and %d of the output are not the %d that were written", i, len(before[i]), len(rest), len(whole))
+				}
+				if before[i] != "" && rest != "" {
+					joined++
+				}
+			}
+			if joined == 0 {
+				t.Error("nobody attached while there was output")
+			}
+		})
+	}
+}

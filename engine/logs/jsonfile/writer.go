@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/xcengine/xc/engine"
@@ -176,6 +177,29 @@ func (w *Writer) flush() error {
 	}
 	w.size += whole
 	return fmt.Errorf("log: %w", err)
+}
+
+// Mark tells where the log has come to.
+func (w *Writer) Mark() (engine.LogMark, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.f == nil {
+		return engine.LogMark{}, fs.ErrClosed
+	}
+	st, err := w.f.Stat()
+	if err != nil {
+		return engine.LogMark{}, err
+	}
+	m := engine.LogMark{Size: w.size, Rest: map[engine.Source][]byte{}}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		m.File = uint64(sys.Ino)
+	}
+	for src, pt := range w.part {
+		if len(pt.text) > 0 {
+			m.Rest[src] = bytes.Clone(pt.text)
+		}
+	}
+	return m, nil
 }
 
 // Finish writes lines that have no line feed yet: their source will not write again.

@@ -48,6 +48,7 @@ func DecodeLaunch(b []byte) (engine.Launch, error) {
 type Streams struct {
 	Stdin, Stdout, Stderr bool
 	Session               uint64
+	Mark                  bool // which place of the log the output begins at
 }
 
 func (s Streams) encoder() encoder {
@@ -56,6 +57,7 @@ func (s Streams) encoder() encoder {
 	e.bool(2, s.Stdout)
 	e.bool(3, s.Stderr)
 	e.int(4, int64(s.Session))
+	e.bool(5, s.Mark)
 	return e
 }
 
@@ -76,6 +78,8 @@ func DecodeStreams(b []byte) (Streams, error) {
 			s.Stderr = d.bool()
 		case 4:
 			s.Session = uint64(d.int())
+		case 5:
+			s.Mark = d.bool()
 		}
 	}
 	return s, d.err
