@@ -129,7 +129,7 @@ type Status struct {
 	Error     string // why the last start failed
 	Started   time.Time
 	Finished  time.Time
-	Restarts  int  // consecutive restarts by policy
+	Restarts  int  // restarts by policy since somebody started it
 	Stopped   bool // by a user's stop or kill: "unless-stopped" and "always" then do not restart it
 	Health    *Health
 	// Intent is the step that was begun and not yet finished; recovery ends or undoes it.

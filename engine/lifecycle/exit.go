@@ -111,16 +111,16 @@ func (s *Service) noteExit(ctx context.Context, u *unit, r *run, exit engine.Exi
 	}
 	u.mu.Lock()
 	u.run = nil
+	if ran >= restartSettled {
+		u.backoff = 0
+	}
+	u.backoff++
 	u.mu.Unlock()
 	err := s.move(ctx, "exit", u, next, func(c *engine.Container) {
 		st := &c.Status
 		st.Pid, st.ExitCode, st.OOMKilled, st.Finished = 0, exit.Code, info.OOMKilled, exit.At
 		c.Ports, c.Endpoints = nil, detached(c.Endpoints)
-		switch {
-		case next != engine.StateRestarting:
-		case ran >= restartSettled:
-			st.Restarts = 1
-		default:
+		if next == engine.StateRestarting {
 			st.Restarts++
 		}
 		if st.Health != nil {

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -29,15 +30,23 @@ func (s *Service) startProbes(u *unit, r *run) {
 	}
 	ctx, cancel := context.WithCancel(s.life)
 	r.probes = cancel
-	if c.Status.Health == nil {
-		s.logged(ctx, "begin health", u, s.edit(ctx, "health", u, func(c *engine.Container) {
-			c.Status.Health = &engine.Health{Status: engine.HealthStarting}
-		}))
-	}
 	s.goes(func(context.Context) {
 		defer cancel()
 		s.probeLoop(ctx, u, *c.Spec.Health, cmd)
 	})
+}
+
+// startingHealth is the health that a run begins with, nil without health checks. As with dockerd the last run's probes are
+// still shown.
+func startingHealth(c engine.Container) *engine.Health {
+	if probeCommand(c.Spec) == nil {
+		return nil
+	}
+	h := engine.Health{Status: engine.HealthStarting}
+	if c.Status.Health != nil {
+		h.Log = c.Status.Health.Log
+	}
+	return &h
 }
 
 // probeCommand gives the command of a health check, nil for none.
@@ -122,7 +131,11 @@ func (s *Service) probe(ctx context.Context, u *unit, cmd []string, limit time.D
 		if _, r := u.current(); r != nil {
 			s.logged(ctx, "kill a late health check", u, r.shim.Signal(ctx, id, "KILL"))
 		}
-		return fail(fmt.Errorf("Health check exceeded timeout (%v): %s", limit, out.String()))
+		late := fmt.Sprintf("Health check exceeded timeout (%v)", limit)
+		if text := out.String(); text != "" {
+			late += ": " + text
+		}
+		return fail(errors.New(late))
 	}
 	if err != nil {
 		return fail(err)
@@ -134,17 +147,25 @@ func (s *Service) probe(ctx context.Context, u *unit, cmd []string, limit time.D
 	return p
 }
 
-// capped keeps the first probeOutputMax bytes.
-type capped struct{ buf bytes.Buffer }
+// capped keeps the first probeOutputMax bytes, and shows that there were more.
+type capped struct {
+	buf bytes.Buffer
+	cut bool
+}
 
 func (c *capped) Write(p []byte) (int, error) {
-	if room := probeOutputMax - c.buf.Len(); room > 0 {
-		c.buf.Write(p[:min(room, len(p))])
-	}
+	room := min(probeOutputMax-c.buf.Len(), len(p))
+	c.buf.Write(p[:room])
+	c.cut = c.cut || room < len(p)
 	return len(p), nil
 }
 
-func (c *capped) String() string { return c.buf.String() }
+func (c *capped) String() string {
+	if c.cut {
+		return c.buf.String() + "..."
+	}
+	return c.buf.String()
+}
 
 // noteProbe writes a probe and the health that follows from it, and publishes a change.
 func (s *Service) noteProbe(ctx context.Context, u *unit, h engine.HealthSpec, started time.Time, p engine.HealthProbe) {

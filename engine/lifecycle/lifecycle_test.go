@@ -93,7 +93,7 @@ func TestStop(t *testing.T) {
 	}{
 		{"sleep 100", 10, 143, 0, []string{"kill", "stop", "die"}},
 		{"stubborn", 3, 137, 3 * time.Second, []string{"kill", "kill", "stop", "die"}},
-		{"stubborn", 0, 137, 0, []string{"kill", "stop", "die"}},
+		{"stubborn", 0, 137, 0, []string{"kill", "kill", "stop", "die"}},
 	} {
 		t.Run(tc.program, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -259,6 +259,58 @@ func TestExec(t *testing.T) {
 		}
 		_, err = w.daemon.StartExec(t.Context(), x.ID, engine.ExecStart{})
 		wantKind(t, err, engine.Conflict, "")
+	})
+}
+
+// The policy counts restarts from the start that somebody asked for, however long the runs in between last.
+func TestRestartsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("lasts", func(s *engine.Spec) { s.Restart.Name = engine.RestartAlways }, "sleep", "20")
+		w.create("fails", func(s *engine.Spec) { s.Restart = engine.RestartPolicy{Name: engine.RestartOnFailure, MaxRetries: 1} }, "false")
+		w.start("lasts")
+		for range 2 {
+			w.start("fails")
+			time.Sleep(35 * time.Second)
+			synctest.Wait()
+		}
+		if n := w.inspect("lasts").Status.Restarts; n != 3 {
+			t.Errorf("what lasts was restarted %d times, want 3", n)
+		}
+		starts := 0
+		for _, a := range w.events.take() {
+			if a == "start" {
+				starts++
+			}
+		}
+		if c := w.wantState("fails", engine.StateExited); c.Status.Restarts != 1 || starts != 4+2*2 {
+			t.Errorf("what fails was restarted %d times since its start, %d starts altogether", c.Status.Restarts, starts)
+		}
+		if err := w.daemon.Stop(t.Context(), "lasts", engine.StopOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A run begins with the health "starting" at the moment it is seen to run, and still shows the last run's probes.
+func TestHealthOfTheNextRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("box1", func(s *engine.Spec) {
+			s.Health = &engine.HealthSpec{Test: []string{"CMD", "echo", "fine"}, Interval: time.Second}
+		}, "sleep", "100")
+		w.start("box1")
+		time.Sleep(2500 * time.Millisecond)
+		synctest.Wait()
+		if h := w.inspect("box1").Status.Health; h.Status != engine.HealthHealthy || len(h.Log) != 2 {
+			t.Errorf("first run: %+v", h)
+		}
+		if err := w.daemon.Restart(t.Context(), "box1", engine.StopOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if h := w.inspect("box1").Status.Health; h.Status != engine.HealthStarting || len(h.Log) != 2 || h.Failing != 0 {
+			t.Errorf("second run: %+v", h)
+		}
 	})
 }
 

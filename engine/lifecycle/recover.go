@@ -297,6 +297,6 @@ func (s *Service) startAtBoot(u *unit) {
 		if st := u.snapshot().Status.State; st.Alive() {
 			return
 		}
-		s.logged(ctx, "start at boot", u, s.start(ctx, u))
+		s.logged(ctx, "start at boot", u, s.start(ctx, u, false))
 	})
 }

@@ -43,9 +43,10 @@ func restartsAtBoot(c engine.Container) bool {
 	return false
 }
 
-func delayFor(restarts int) time.Duration {
+// delayFor is the delay before the n-th restart after runs that did not last.
+func delayFor(n int) time.Duration {
 	d := restartDelay
-	for range max(restarts-1, 0) {
+	for range max(n-1, 0) {
 		if d *= 2; d >= restartDelayMax {
 			return restartDelayMax
 		}
@@ -58,7 +59,7 @@ func (s *Service) scheduleRestart(u *unit) {
 	wait, cancel := context.WithCancel(s.life)
 	u.mu.Lock()
 	u.retry = cancel
-	delay := delayFor(u.rec.Status.Restarts)
+	delay := delayFor(u.backoff)
 	u.mu.Unlock()
 	s.goes(func(context.Context) {
 		defer cancel()
@@ -76,8 +77,15 @@ func (s *Service) scheduleRestart(u *unit) {
 		if wait.Err() != nil || u.snapshot().Status.State != engine.StateRestarting {
 			return
 		}
-		s.logged(s.life, "restart by policy", u, s.start(s.life, u))
+		s.logged(s.life, "restart by policy", u, s.start(s.life, u, false))
 	})
+}
+
+// setBackoff counts restarts after runs that did not last.
+func (u *unit) setBackoff(n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.backoff = n
 }
 
 // cancelRetry ends the wait for a restart, if there is one.

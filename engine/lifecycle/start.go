@@ -30,7 +30,7 @@ func (s *Service) Start(ctx context.Context, ref string) error {
 		return err
 	}
 	u.cancelRetry()
-	if err := s.start(ctx, u); err != nil {
+	if err := s.start(ctx, u, true); err != nil {
 		if c.Spec.AutoRemove {
 			s.logged(ctx, "remove after a failed start", u, s.remove(context.WithoutCancel(ctx), u, engine.RemoveOptions{Volumes: true}))
 		}
@@ -39,9 +39,18 @@ func (s *Service) Start(ctx context.Context, ref string) error {
 	return nil
 }
 
-// start makes everything that a run needs and runs the main process. The caller holds the operation lock.
-func (s *Service) start(ctx context.Context, u *unit) error {
-	if err := s.intend(ctx, "start", u, engine.IntentStart); err != nil {
+// start makes everything that a run needs and runs the main process. asked says that somebody wants it: the restart policy
+// counts from here. The caller holds the operation lock.
+func (s *Service) start(ctx context.Context, u *unit, asked bool) error {
+	if asked {
+		u.setBackoff(0)
+	}
+	if err := s.edit(ctx, "start", u, func(c *engine.Container) {
+		c.Status.Intent = engine.IntentStart
+		if asked {
+			c.Status.Restarts = 0
+		}
+	}); err != nil {
 		return err
 	}
 	s.Failpoint("start.intent")
@@ -255,7 +264,7 @@ func (s *Service) noteStart(ctx context.Context, u *unit, r *run, pid int, a eng
 	u.mu.Unlock()
 	s.logged(ctx, "note a start", u, s.move(ctx, "start", u, engine.StateRunning, func(c *engine.Container) {
 		c.Status.Pid, c.Status.Started, c.Status.Error, c.Status.ExitCode = pid, now(), "", 0
-		c.Status.OOMKilled, c.Status.Stopped, c.Status.Health = false, false, nil
+		c.Status.OOMKilled, c.Status.Stopped, c.Status.Health = false, false, startingHealth(*c)
 		if a.Endpoints != nil {
 			c.Endpoints = a.Endpoints
 		}
@@ -290,7 +299,7 @@ func (s *Service) Restart(ctx context.Context, ref string, o engine.StopOptions)
 	if err := s.halt(context.WithoutCancel(ctx), u, o, false); err != nil {
 		return err
 	}
-	if err := s.start(ctx, u); err != nil {
+	if err := s.start(ctx, u, true); err != nil {
 		return err
 	}
 	s.publish(u.snapshot(), "restart", nil)

@@ -81,12 +81,10 @@ func (s *Service) terminate(ctx context.Context, u *unit, r *run, o engine.StopO
 		timeout = *o.Timeout
 	}
 	signal := engine.Signal(first(first(o.Signal, c.Spec.StopSignal), "TERM"))
-	if timeout != 0 {
-		if err := s.signal(ctx, u, r, signal); err != nil {
-			s.logged(ctx, "stop signal", u, err) // a signal that is not one must not make the container immortal
-		} else if r.wait(ctx, time.Duration(timeout)*time.Second) {
-			return nil
-		}
+	if err := s.signal(ctx, u, r, signal); err != nil {
+		s.logged(ctx, "stop signal", u, err) // a signal that is not one must not make the container immortal
+	} else if r.wait(ctx, time.Duration(timeout)*time.Second) {
+		return nil
 	}
 	return s.murder(ctx, u, r)
 }

@@ -19,6 +19,7 @@ type unit struct {
 	pending []*pendingAttach
 	execs   map[engine.ExecID]*execution
 	retry   context.CancelFunc // ends the wait of a restart policy; nil unless restarting
+	backoff int                // restarts by policy since a run that lasted
 	gone    bool               // removed; whoever still holds the unit finds nothing
 }
 
