@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -89,4 +90,20 @@ func TestCopy(t *testing.T) {
 	if diff := cmp.Diff(want, top); diff != "" {
 		t.Errorf("diff (-want +got):\n%s", diff)
 	}
+}
+
+// Programs know a container by /.dockerenv. It is none of the container's changes.
+func TestMarksOfAContainer(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("Linux programs look for them")
+	}
+	e := start(t)
+	mounts := e.must("run", "--name", "box", "--read-only", "testbox", "sh", "-c", "cat /.dockerenv && cat /etc/mtab")
+	if !strings.Contains(mounts, " / ") {
+		t.Errorf("/etc/mtab: %q", mounts)
+	}
+	if got := e.must("diff", "box"); got != "" {
+		t.Errorf("changes: %q", got)
+	}
+	e.must("start", "box") // they are there already
 }

@@ -35,6 +35,29 @@ func (r rootDir) open(name string, flags int) (int, error) {
 	}
 }
 
+// mark adds what programs know a Docker container by: /.dockerenv, and an /etc/mtab that tells its mounts (moby
+// daemon/initlayer). What the image has of them stays.
+func (r rootDir) mark() error {
+	fd, err := unix.Openat(r.fd, ".dockerenv", unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o755)
+	if err == nil {
+		unix.Close(fd)
+	} else if !errors.Is(err, unix.EEXIST) {
+		return &os.PathError{Op: "create", Path: "/.dockerenv", Err: err}
+	}
+	etc, err := r.open("etc", unix.O_PATH|unix.O_DIRECTORY)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/etc", Err: err}
+	}
+	defer unix.Close(etc)
+	if err := unix.Symlinkat("/proc/mounts", etc, "mtab"); err != nil && !errors.Is(err, unix.EEXIST) {
+		return &os.PathError{Op: "create", Path: "/etc/mtab", Err: err}
+	}
+	return nil
+}
+
 // openFile opens for reading; a pipe does not make it wait.
 func (r rootDir) openFile(name string) (*os.File, error) {
 	fd, err := r.open(name, unix.O_RDONLY|unix.O_NONBLOCK)

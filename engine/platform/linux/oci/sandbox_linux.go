@@ -31,6 +31,15 @@ func (r *Runtime) CreateSandbox(ctx context.Context, spec engine.SandboxSpec) (e
 	return box, nil
 }
 
+func markRoot(dir string) error {
+	root, err := openRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.close()
+	return root.mark()
+}
+
 // makeSandbox pushes each step's undoing before it is done, as a step can fail half-way.
 func (r *Runtime) makeSandbox(spec engine.SandboxSpec, undone *undo.Stack) (engine.Sandbox, error) {
 	var box engine.Sandbox
@@ -50,6 +59,9 @@ func (r *Runtime) makeSandbox(spec engine.SandboxSpec, undone *undo.Stack) (engi
 		rec.Shm = devShm
 	case spec.Spec.Security.IpcMode == "shareable":
 		rec.Shm = ownShm(spec.Dir)
+	}
+	if err := markRoot(spec.Root); err != nil {
+		return box, err
 	}
 	network := r.network(spec)
 	rec.NetNS = network
