@@ -26,6 +26,8 @@ type app struct {
 	dump           bool // the command line alone
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	// signals gives this program's signals to somebody, until restore is called.
+	signals func(to func(os.Signal)) (restore func())
 
 	once   sync.Once
 	client *client.Client
@@ -33,6 +35,7 @@ type app struct {
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	a := &app{socket: defaultSocket, stdin: stdin, stdout: stdout, stderr: stderr}
+	a.signals = func(func(os.Signal)) func() { return func() {} }
 	if s := os.Getenv(socketVariable); s != "" {
 		a.socket = s
 	}
@@ -124,14 +127,14 @@ func notFound(err error, what engine.Resource) bool {
 
 // meant adds the names to an error that its word may be meant for.
 func meant(err error, word string, names []string) error {
-	var near []string
+	var found []string
 	for _, n := range names {
-		if close(word, n) {
-			near = append(near, n)
+		if near(word, n) {
+			found = append(found, n)
 		}
 	}
-	if len(near) == 0 {
+	if len(found) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(found, " or "))
 }

@@ -30,7 +30,7 @@ type result struct {
 func (b *bed) feed(input string, args ...string) result {
 	b.t.Helper()
 	var out, errs bytes.Buffer
-	code := run(b.t.Context(), append([]string{"-s", b.socket}, args...), strings.NewReader(input), &out, &errs)
+	code := run(b.t.Context(), newApp(strings.NewReader(input), &out, &errs), append([]string{"-s", b.socket}, args...))
 	return result{code, out.String(), errs.String()}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,10 +41,14 @@ var groups = []*cobra.Group{
 
 // commands are all of them, by group.
 var commands = map[string][]func(*app) *cobra.Command{
-	"containers": {psCommand},
-	"images":     {},
-	"networks":   {networkCommand},
-	"host":       {versionCommand, infoCommand},
+	"containers": {
+		runCommand, createCommand, startCommand, stopCommand, restartCommand, killCommand, removeCommand, psCommand, showCommand, inspectCommand,
+		logsCommand, execCommand, attachCommand, waitCommand, linkCommand, copyCommand, commitCommand, diffCommand, renameCommand,
+		pauseCommand, unpauseCommand, topCommand, statsCommand, traceCommand,
+	},
+	"images":   {},
+	"networks": {networkCommand, redirectCommand},
+	"host":     {versionCommand, infoCommand, eventsCommand, purgeCommand},
 }
 
 // command is the whole command tree.
@@ -127,12 +130,12 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 
 // run executes the command line and returns the exit code: 0, 2 for a wrong command line, 1 after any other error, or the code of
 // the program that was run.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := newApp(stdin, stdout, stderr)
+func run(ctx context.Context, a *app, args []string) int {
 	cmd := command(a)
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)
 	var code exitCode
+	var coded codedError
 	switch {
 	case err == nil:
 		return 0
@@ -142,11 +145,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitError
 	}
 	a.warn(describe(err))
-	if errors.As(err, new(usageError)) {
+	switch {
+	case errors.As(err, new(usageError)):
 		return exitUsage
-	}
-	if errors.Is(err, context.Canceled) {
+	case errors.Is(err, context.Canceled):
 		return exitInterrupted
+	case errors.As(err, &coded):
+		return coded.code
 	}
 	return exitError
 }

@@ -55,10 +55,12 @@ func addresses(c wire.Container) (all []string) {
 // ports lists published ports as docker does.
 func ports(c wire.Container) (all []string) {
 	for _, p := range c.Ports {
-		all = append(all, fmt.Sprintf("%s->%d/%s", net.JoinHostPort(p.HostIP, strconv.Itoa(int(p.HostPort))), p.Port, p.Proto))
+		all = append(all, fmt.Sprintf("%s->%d/%s", hostPort(p), p.Port, p.Proto))
 	}
 	return all
 }
+
+func hostPort(p wire.Port) string { return net.JoinHostPort(p.HostIP, strconv.Itoa(int(p.HostPort))) }
 
 // allowed lists what of allow.* a container's labels ask for.
 func allowed(c wire.Container) (all []string) {

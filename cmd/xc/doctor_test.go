@@ -63,7 +63,7 @@ func TestDoctorJSON(t *testing.T) {
 func TestExitCodes(t *testing.T) {
 	for _, args := range [][]string{{"doctor", "-o", "yaml"}, {"doctor", "x"}, {"setup", "--no-such"}, {"setup", "x"}} {
 		var out, errs bytes.Buffer
-		if code := run(t.Context(), args, nil, &out, &errs); code != 2 || !strings.HasPrefix(errs.String(), "xc: ") {
+		if code := run(t.Context(), newApp(nil, &out, &errs), args); code != 2 || !strings.HasPrefix(errs.String(), "xc: ") {
 			t.Errorf("%v: %d, %s", args, code, errs.String())
 		}
 	}

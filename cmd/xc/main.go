@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 )
 
 // version and commit are set by the build.
@@ -16,8 +14,11 @@ var (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	var s signals
+	ctx, stop := s.watch(context.Background())
+	a := newApp(os.Stdin, os.Stdout, os.Stderr)
+	a.signals = s.give
+	code := run(ctx, a, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

@@ -146,6 +146,9 @@ func (t *table) write(w io.Writer, noHead bool) error {
 	return tw.Flush()
 }
 
+func (t *table) writeAll(w io.Writer) error  { return t.write(w, false) }
+func (t *table) writeRows(w io.Writer) error { return t.write(w, true) }
+
 // oneLine keeps a cell in its place, whatever is in it.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// close reports whether one word may be a slip for another: it is its beginning, or differs by a few letters.
-func close(word, other string) bool {
+// near reports whether one word may be a slip for another: it is its beginning, or differs by a few letters.
+func near(word, other string) bool {
 	if word == "" || other == "" {
 		return false
 	}
@@ -50,14 +50,14 @@ func flagError(cmd *cobra.Command, err error) error {
 		return err
 	}
 	name := unknown.GetSpecifiedName()
-	var near []string
+	var found []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if !f.Hidden && len(name) > 1 && close(name, f.Name) {
-			near = append(near, "--"+f.Name)
+		if !f.Hidden && len(name) > 1 && near(name, f.Name) {
+			found = append(found, "--"+f.Name)
 		}
 	})
-	if len(near) == 0 {
+	if len(found) == 0 {
 		return fmt.Errorf("%w (%s --help lists them)", err, cmd.CommandPath())
 	}
-	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))
+	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(found, " or "))
 }

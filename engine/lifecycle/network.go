@@ -278,9 +278,15 @@ func (s *Service) Disconnect(ctx context.Context, network, container string, for
 
 // setEndpoints records a container's places and applies them when it runs. When that fails the record is as before.
 func (s *Service) setEndpoints(ctx context.Context, u *unit, endpoints map[string]engine.Endpoint) error {
+	return s.renet(ctx, u, func(c *engine.Container) { c.Endpoints = endpoints })
+}
+
+// renet changes what a container wants of its network, in its record and, when it runs, at once. When that fails the record is as
+// before.
+func (s *Service) renet(ctx context.Context, u *unit, change func(*engine.Container)) error {
 	before, r := u.current()
 	err := s.edit(ctx, "connect", u, func(c *engine.Container) {
-		c.Endpoints = endpoints
+		change(c)
 		if r != nil {
 			c.Status.Intent = engine.IntentConnect
 		}
@@ -291,7 +297,9 @@ func (s *Service) setEndpoints(ctx context.Context, u *unit, endpoints map[strin
 	s.Failpoint("connect.intent")
 	err = s.attachNetwork(ctx, u, r)
 	if err != nil {
-		s.logged(ctx, "restore endpoints", u, s.edit(ctx, "connect", u, func(c *engine.Container) { c.Endpoints = before.Endpoints }))
+		s.logged(ctx, "restore network record", u, s.edit(ctx, "connect", u, func(c *engine.Container) {
+			c.Endpoints, c.Spec.Network.Bindings = before.Endpoints, before.Spec.Network.Bindings
+		}))
 		s.logged(ctx, "restore network", u, s.attachNetwork(context.WithoutCancel(ctx), u, r))
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
@@ -30,6 +31,8 @@ type containerStates interface {
 	Unpause(ctx context.Context, ref string) error
 	Rename(ctx context.Context, ref, name string) error
 	Remove(ctx context.Context, ref string, o engine.RemoveOptions) error
+	Publish(ctx context.Context, ref string, ports []engine.PortBinding) error
+	Unpublish(ctx context.Context, ref string, ports []engine.PortBinding) error
 	// Wait is armed when it returns: an end that comes afterwards is not missed. The channel gets one result, or is left
 	// silent when ctx ends.
 	Wait(ctx context.Context, ref string, cond engine.WaitCondition) (<-chan engine.WaitResult, error)
@@ -38,6 +41,8 @@ type containerStates interface {
 type containerQueries interface {
 	Inspect(ctx context.Context, ref string) (engine.Container, error)
 	Size(ctx context.Context, ref string) (engine.RootSize, error)
+	// Sandbox tells where a container is in the kernel; the zero value says that it does not run.
+	Sandbox(id engine.ContainerID) engine.Sandbox
 	List(ctx context.Context, q engine.ContainerQuery) ([]engine.ContainerSummary, error)
 	Top(ctx context.Context, ref string, psArgs []string) (engine.ProcessTable, error)
 	Changes(ctx context.Context, ref string) ([]engine.Change, error)
@@ -48,6 +53,9 @@ type containerQueries interface {
 // Images are the daemon's images.
 type Images interface {
 	Commit(ctx context.Context, req engine.CommitRequest) (engine.ImageID, error)
+	Prune(ctx context.Context, q engine.PruneQuery) ([]engine.ImageDeleted, int64, error)
+	// Collect removes layers that no image and no container needs any more, and returns how many bytes that freed.
+	Collect(ctx context.Context) (int64, error)
 }
 
 func (s *Server) containerRoutes() []route {
@@ -66,6 +74,9 @@ func (s *Server) containerRoutes() []route {
 		{pattern: "POST " + one + "/rename", handler: s.renameContainer},
 		{pattern: "POST " + one + "/commit", handler: s.commitContainer},
 		{pattern: "GET " + one + "/wait", lasting: true, handler: s.waitContainer},
+		{pattern: "GET " + one + "/link", lasting: true, handler: s.linkContainer},
+		{pattern: "POST " + one + "/ports", handler: s.changePorts(Containers.Publish, false)},
+		{pattern: "DELETE " + one + "/ports", handler: s.changePorts(Containers.Unpublish, true)},
 		{pattern: "GET " + one + "/top", handler: s.topContainer},
 		{pattern: "GET " + one + "/changes", handler: s.containerChanges},
 		{pattern: "GET " + one + "/stats", lasting: true, handler: s.containerStats},
@@ -101,7 +112,7 @@ func (s *Server) listContainers(ctx context.Context, c *call) error {
 	}
 	all := []wire.Container{}
 	for _, r := range rows {
-		w := container(r.Container)
+		w := s.container(r.Container)
 		w.Size = rootSize(r.Size)
 		all = append(all, w)
 	}
@@ -154,7 +165,7 @@ func (s *Server) inspectContainer(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	w := container(found)
+	w := s.container(found)
 	size, err := c.flag("size")
 	if err != nil {
 		return err
@@ -226,6 +237,61 @@ func (s *Server) waitContainer(ctx context.Context, c *call) error {
 		return line(c, wire.Waited{ExitCode: r.ExitCode, Error: r.Err})
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// linkContainer answers when the container has ended, as wait does; when the client goes before that, the container is killed.
+// The daemon's own end kills nothing.
+func (s *Server) linkContainer(ctx context.Context, c *call) error {
+	ref := c.ref()
+	found, err := s.cfg.Containers.Inspect(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if !found.Status.State.Alive() {
+		return &engine.Error{Op: "link", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonNotRunning}
+	}
+	result, err := s.cfg.Containers.Wait(ctx, string(found.ID), engine.WaitNotRunning)
+	if err != nil {
+		return err
+	}
+	c.lines = true
+	if err := c.begin("application/x-ndjson"); err != nil {
+		return err
+	}
+	select {
+	case r := <-result:
+		return line(c, wire.Waited{ExitCode: r.ExitCode, Error: r.Err})
+	case <-ctx.Done():
+	}
+	if s.stopping.Err() != nil {
+		return ctx.Err()
+	}
+	s.cfg.Log.InfoContext(ctx, "linked client has gone: its container is killed", "container", found.ID)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTimeout)
+	defer cancel()
+	return s.cfg.Containers.Kill(ctx, string(found.ID), "KILL")
+}
+
+// killTimeout bounds the killing of a container whose linked client has gone.
+const killTimeout = time.Minute
+
+// changePorts serves a change of what a container publishes.
+func (s *Server) changePorts(do func(Containers, context.Context, string, []engine.PortBinding) error, pattern bool) handler {
+	return func(ctx context.Context, c *call) error {
+		var body wire.Ports
+		if err := c.read(&body); err != nil {
+			return err
+		}
+		w := &wish{}
+		bindings := w.bindings(body.Ports, pattern)
+		if len(bindings) == 0 {
+			w.failf("no port is named")
+		}
+		if err := errors.Join(w.errs...); err != nil {
+			return invalid(err)
+		}
+		return c.done(do(s.cfg.Containers, ctx, c.ref(), bindings))
 	}
 }
 

@@ -20,14 +20,25 @@ func (s *Server) createContainer(ctx context.Context, c *call) error {
 		return err
 	}
 	req, err := createRequest(body)
+	if err == nil {
+		err = s.checkPrefixes(ctx, body.Network.Networks)
+	}
 	if err != nil {
-		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: body.Name, Err: err}
+		return &engine.Error{Op: "create", Kind: kindOr(err, engine.Invalid), Resource: engine.ResourceContainer, ID: body.Name, Err: err}
 	}
 	made, err := s.cfg.Containers.Create(ctx, req)
 	if err != nil {
 		return err
 	}
 	return c.answer(wire.Created{ID: string(made.ID), Warnings: made.Warnings})
+}
+
+// kindOr is an error's own kind, if it states one.
+func kindOr(err error, other engine.Kind) engine.Kind {
+	if k := engine.KindOf(err); k != engine.Internal {
+		return k
+	}
+	return other
 }
 
 // createRequest collects every mistake of a wish.
@@ -176,7 +187,7 @@ func (w *wish) network(b wire.ContainerCreate) engine.NetworkSpec {
 	wanted := b.Network
 	n := engine.NetworkSpec{
 		Mode: engine.NetworkMode(wanted.Mode), PublishAll: b.PublishAll, DNSSearch: wanted.DNSSearch, DNSOptions: wanted.DNSOptions,
-		ExtraHosts: wanted.ExtraHosts, Bindings: w.bindings(b.Publish),
+		ExtraHosts: wanted.ExtraHosts, Bindings: w.bindings(b.Publish, false),
 	}
 	if len(wanted.Networks) > 0 {
 		if wanted.Mode != "" {
@@ -215,28 +226,54 @@ func (w *wish) endpoints(joins []wire.NetworkJoin) map[string]engine.EndpointSpe
 		if _, twice := out[j.Network]; twice {
 			w.failf("network %s is named twice", j.Network)
 		}
-		e := engine.EndpointSpec{Aliases: j.Aliases}
-		if j.IPv4 != "" {
-			if e.IPv4 = w.addr("network "+j.Network, j.IPv4); e.IPv4.Is6() {
-				w.failf("network %s: %s is not an address of IPv4", j.Network, j.IPv4)
-			}
-		}
-		if j.IPv6 != "" {
-			if e.IPv6 = w.addr("network "+j.Network, j.IPv6); e.IPv6.Is4() {
-				w.failf("network %s: %s is not an address of IPv6", j.Network, j.IPv6)
-			}
-		}
-		out[j.Network] = e
+		out[j.Network] = engine.EndpointSpec{Aliases: j.Aliases, IPv4: w.wanted(j.Network, j.IPv4, 32), IPv6: w.wanted(j.Network, j.IPv6, 128)}
 	}
 	return out
 }
 
-// bindings reads ports to be published. An interface stands for the addresses that it has now.
-func (w *wish) bindings(all []wire.Publish) (out []engine.PortBinding) {
+// wanted reads an address, maybe with the length of its network's prefix, of the IP version that has so many bits.
+func (w *wish) wanted(network, s string, bits int) netip.Addr {
+	if s == "" {
+		return netip.Addr{}
+	}
+	text, _, _ := strings.Cut(s, "/")
+	a := w.addr("network "+network, text)
+	if a.IsValid() && a.BitLen() != bits {
+		w.failf("network %s: %s is not an address of IPv%d", network, s, map[int]int{32: 4, 128: 6}[bits])
+	}
+	return a
+}
+
+// checkPrefixes refuses an address with a prefix of another length than its network's.
+func (s *Server) checkPrefixes(ctx context.Context, joins []wire.NetworkJoin) error {
+	for _, j := range joins {
+		for _, text := range []string{j.IPv4, j.IPv6} {
+			p, err := netip.ParsePrefix(text)
+			if err != nil {
+				continue
+			}
+			n, err := s.cfg.Networks.Inspect(ctx, j.Network)
+			if err != nil {
+				return err
+			}
+			for _, pool := range append(slices.Clone(n.Pools4), n.Pools6...) {
+				if pool.Subnet.Contains(p.Addr()) && pool.Subnet.Bits() != p.Bits() {
+					return fmt.Errorf("network %s: %s is in %s, whose prefix has another length", j.Network, text, pool.Subnet)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// bindings reads ports to be published. An interface stands for the addresses that it has now. In a pattern port and protocol may
+// be missing.
+func (w *wish) bindings(all []wire.Publish, pattern bool) (out []engine.PortBinding) {
 	for _, p := range all {
 		b := engine.PortBinding{Port: engine.Port{Number: p.Port, Proto: engine.Proto(p.Proto)}, HostFirst: p.HostPort, HostLast: max(p.HostPort, p.HostLast)}
 		switch {
-		case p.Port == 0:
+		case pattern && p.Proto == "":
+		case p.Port == 0 && !pattern:
 			w.failf("a port to be published is missing")
 		case !slices.Contains([]engine.Proto{engine.TCP, engine.UDP, engine.SCTP}, b.Port.Proto):
 			w.failf("port %d: %s is not tcp, udp or sctp", p.Port, p.Proto)

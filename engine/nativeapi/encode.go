@@ -10,7 +10,15 @@ import (
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
-// container gives a container's wire form.
+// container gives a container's wire form, with its jail.
+func (s *Server) container(c engine.Container) wire.Container {
+	w := container(c)
+	if box := s.cfg.Containers.Sandbox(c.ID); box.Jail != "" {
+		w.Jail = &wire.Jail{Name: box.Jail, JID: box.JID, VNET: box.VNET}
+	}
+	return w
+}
+
 func container(c engine.Container) wire.Container {
 	p, s := c.Spec.Process, c.Status
 	w := wire.Container{

@@ -41,6 +41,10 @@ func (b networks) Create(_ context.Context, req engine.NetworkRequest) (engine.N
 	return "0123", "", b.err
 }
 
+func (b networks) Inspect(context.Context, string) (engine.NetworkDetail, error) {
+	return engine.NetworkDetail{}, b.err
+}
+
 func (b networks) Reload(context.Context) error { return b.err }
 
 func serve(t *testing.T, s nativeapi.Services, uid int) *client.Client {

@@ -13,6 +13,7 @@ import (
 // Networks are the daemon's networks.
 type Networks interface {
 	Create(ctx context.Context, req engine.NetworkRequest) (id engine.NetworkID, warning string, err error)
+	Inspect(ctx context.Context, ref string) (engine.NetworkDetail, error)
 	// Reload makes the kernel have every network and rule again.
 	Reload(ctx context.Context) error
 }

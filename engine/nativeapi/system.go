@@ -93,3 +93,22 @@ func instant(s string) (time.Time, error) {
 func event(e engine.Event) wire.Event {
 	return wire.Event{Time: e.Time, Type: string(e.Type), Action: e.Action, ID: e.ID, Attributes: e.Attributes}
 }
+
+// purge removes images that have no name and are not used, and layers that nothing needs.
+func (s *Server) purge(ctx context.Context, c *call) error {
+	done, freed, err := s.cfg.Images.Prune(ctx, engine.PruneQuery{})
+	if err != nil {
+		return err
+	}
+	more, err := s.cfg.Images.Collect(ctx)
+	if err != nil {
+		return err
+	}
+	answer := wire.Purged{Removed: []string{}, Freed: freed + more}
+	for _, d := range done {
+		if d.Deleted != "" {
+			answer.Removed = append(answer.Removed, d.Deleted)
+		}
+	}
+	return c.answer(answer)
+}

@@ -52,7 +52,7 @@ var rule = []row{
 	{pkg: "cmd/xcd", may: []string{"..."}},
 	{pkg: "cmd/xcd/freebsd/...", never: []string{osExec, netHTTP, dockerAll}},
 	// The doctor looks at a host on which no daemon runs.
-	{pkg: "cmd/xc", may: []string{"engine", "engine/nativeapi/client", "engine/nativeapi/wire", "engine/platform/doctor"}, never: []string{dockerAll}},
+	{pkg: "cmd/xc", may: []string{"engine", "engine/nativeapi/client", "engine/nativeapi/wire", "engine/platform/doctor", "engine/platform/freebsd/dtrace"}, never: []string{dockerAll}},
 	{pkg: "cmd/xc-shim", may: []string{"engine", "engine/shim", "engine/logs/...", "engine/platform/..."}, never: []string{netHTTP, sqlStd, dockerAll, "github.com/google/go-containerregistry/..."}},
 	{pkg: "cmd/ocitar", may: []string{"imageformat/..."}, never: []string{dockerAll}},
 	{pkg: "integration/...", may: []string{"integration/..."}},

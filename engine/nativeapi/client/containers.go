@@ -92,12 +92,21 @@ func (c *Client) CommitContainer(ctx context.Context, ref string, how wire.Commi
 // WaitContainer waits until a container is not-running (""), has its next-exit, or is removed. armed, unless it is nil, is called
 // when no end can be missed any more.
 func (c *Client) WaitContainer(ctx context.Context, ref, condition string, armed func()) (wire.Waited, error) {
-	var w wire.Waited
 	q := url.Values{}
 	if condition != "" {
 		q.Set("condition", condition)
 	}
-	req, err := c.request(ctx, http.MethodGet, path("containers", ref, "wait"), q, nil)
+	return c.end(ctx, path("containers", ref, "wait"), q, armed)
+}
+
+// Link waits for a container's end; when ctx ends, or this program, the container is killed.
+func (c *Client) Link(ctx context.Context, ref string, armed func()) (wire.Waited, error) {
+	return c.end(ctx, path("containers", ref, "link"), nil, armed)
+}
+
+// end reads the one line that tells an end.
+func (c *Client) end(ctx context.Context, path string, q url.Values, armed func()) (w wire.Waited, err error) {
+	req, err := c.request(ctx, http.MethodGet, path, q, nil)
 	if err != nil {
 		return w, err
 	}
@@ -117,6 +126,16 @@ func (c *Client) WaitContainer(ctx context.Context, ref, condition string, armed
 		return w, decodeError(*l.Error)
 	}
 	return *l.Value, nil
+}
+
+// Publish adds ports to those that a container has published.
+func (c *Client) Publish(ctx context.Context, ref string, ports []wire.Publish) error {
+	return c.call(ctx, http.MethodPost, path("containers", ref, "ports"), nil, wire.Ports{Ports: ports}, nil)
+}
+
+// Unpublish takes published ports away. Members of a port that are left out fit any.
+func (c *Client) Unpublish(ctx context.Context, ref string, ports []wire.Publish) error {
+	return c.call(ctx, http.MethodDelete, path("containers", ref, "ports"), nil, wire.Ports{Ports: ports}, nil)
 }
 
 // Processes lists a container's processes; args are arguments for ps(1).

@@ -24,3 +24,8 @@ func (c *Client) Info(ctx context.Context) (i wire.Info, err error) {
 func (c *Client) Events(ctx context.Context, query url.Values) iter.Seq2[wire.Event, error] {
 	return lines[wire.Event](ctx, c, http.MethodGet, path("events"), query, nil)
 }
+
+// Purge removes images that have no name and are not used, and layers that nothing needs.
+func (c *Client) Purge(ctx context.Context) (p wire.Purged, err error) {
+	return p, c.call(ctx, http.MethodPost, path("purge"), nil, nil, &p)
+}

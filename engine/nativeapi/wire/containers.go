@@ -123,7 +123,12 @@ type Rename struct {
 	Name string `json:"name"`
 }
 
-// Waited answers GET /v1/containers/REF/wait, whose header comes when the wait is armed.
+// Ports is the body of POST and DELETE /v1/containers/REF/ports.
+type Ports struct {
+	Ports []Publish `json:"ports"`
+}
+
+// Waited is the line of GET /v1/containers/REF/wait and link, whose header comes when the wait is armed.
 type Waited struct {
 	ExitCode int    `json:"exit_code"`
 	Error    string `json:"error,omitempty"` // why the code is not known

@@ -43,3 +43,9 @@ type Progress struct {
 	Stream  string `json:"stream,omitempty"` // free text
 	Result  string `json:"result,omitempty"` // what was made: an image's id, a pushed digest
 }
+
+// Purged answers POST /v1/purge.
+type Purged struct {
+	Removed []string `json:"removed"` // images and layers
+	Freed   int64    `json:"freed"`   // bytes
+}
