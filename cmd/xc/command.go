@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +54,7 @@ var commands = map[string][]func(*app) *cobra.Command{
 func command(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "xc", Short: "Containers, on FreeBSD and Linux",
-		Version: version, SilenceUsage: true, SilenceErrors: true, SuggestionsMinimumDistance: 2, TraverseChildren: true,
+		Version: version, SilenceUsage: true, SilenceErrors: true, TraverseChildren: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -119,13 +118,17 @@ func tidy(cmd *cobra.Command) {
 // unknownCommand is a word that is no command, with those that it may be meant for.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	text := fmt.Sprintf("%s has no command %q", cmd.CommandPath(), word)
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(word); len(near) > 0 {
-		text += "; did you mean " + strings.Join(near, " or ") + "?"
-	} else {
-		text += " (" + cmd.CommandPath() + " --help lists them)"
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, append(sub.Aliases, sub.Name())...)
+		}
 	}
-	return usageError{errors.New(text)}
+	err := meant(errors.New(text), word, names)
+	if err.Error() == text {
+		err = fmt.Errorf("%s (%s --help lists them)", text, cmd.CommandPath())
+	}
+	return usageError{err}
 }
 
 // run executes the command line and returns the exit code: 0, 2 for a wrong command line, 1 after any other error, or the code of

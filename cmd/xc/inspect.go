@@ -13,7 +13,7 @@ import (
 )
 
 func inspectCommand(a *app) *cobra.Command {
-	o := output{output: "json"}
+	o := output{output: "json", short: "f"}
 	var sizes bool
 	cmd := &cobra.Command{
 		Use: "inspect [flags] CONTAINER...", Short: "Tell everything of containers, for programs", Args: cobra.MinimumNArgs(1),
@@ -27,9 +27,6 @@ func inspectCommand(a *app) *cobra.Command {
 		},
 	}
 	o.flags(cmd)
-	cmd.Flags().Lookup("output").DefValue = "json"
-	o.output = "json"
-	cmd.Flags().StringVarP(&o.format, "template", "f", "", "the same as --format, as docker has it")
 	cmd.Flags().BoolVar(&sizes, "size", false, "measure how much it has written")
 	return cmd
 }

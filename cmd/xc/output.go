@@ -17,15 +17,22 @@ import (
 // members that -o json shows, in Go's spelling. "--format json" is -o json, "--format table" is -o text.
 type output struct {
 	output, format string
+	short          string // of --format
 	tmpl           *template.Template
 }
 
 // flags adds the flags.
 func (o *output) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&o.output, "output", "o", "text", "text or json")
-	cmd.Flags().StringVar(&o.format, "format", "", "json, or a template of Go's text/template for each, as in '{{.ID}} {{.Name}}'")
+	if o.output == "" {
+		o.output = "text"
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", o.output, "text or json")
+	cmd.Flags().StringVarP(&o.format, "format", o.short, "", "json, or a template of Go's text/template for each, as in '{{.ID}} {{.Name}}'")
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("format") && !cmd.Flags().Changed("output") {
+			o.output = "text" // whatever the command's default is
+		}
 		if err := o.complete(); err != nil {
 			return usageError{err}
 		}

@@ -103,7 +103,7 @@ func (w *wish) process(b wire.ContainerCreate) engine.ProcessSpec {
 		if b.Entrypoint != nil {
 			w.failf("entry_point and entrypoint exclude each other")
 		}
-		p.Entrypoint = []string{b.EntryPoint}
+		p.Entrypoint, p.Cmd = []string{""}, append([]string{b.EntryPoint}, b.Args...) // the image's own is cleared so
 	}
 	for _, e := range b.Env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {

@@ -102,7 +102,9 @@ var words = map[engine.Reason]func(*engine.Error) string{
 		}
 		return fmt.Sprintf("there is a %s %s already", e.Resource, e.ID)
 	},
-	engine.ReasonRunning:    func(e *engine.Error) string { return fmt.Sprintf("container %s is %s", e.ID, arg(e, 0)) },
+	engine.ReasonRunning: func(e *engine.Error) string {
+		return fmt.Sprintf("container %s is %s: stop it first, or use force", e.ID, arg(e, 0))
+	},
 	engine.ReasonState:      func(e *engine.Error) string { return fmt.Sprintf("container %s is %s", e.ID, arg(e, 0)) },
 	engine.ReasonNotRunning: about("container %s does not run"),
 	engine.ReasonPaused:     about("container %s is paused: xc unpause it first"),
