@@ -42,7 +42,9 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 		return err
 	}
 	native := nativeapi.New(nativeapi.Config{
-		Services: nativeapi.Services{System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks},
+		Services: nativeapi.Services{
+			System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks, Host: d.Platform(),
+		},
 		PeerUID:  peercred.UID, Log: log,
 		Version: wire.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
 	})

@@ -76,7 +76,9 @@ func emptyTar(t *testing.T) *bytes.Buffer {
 
 // Services are what a daemon's native API serves.
 func Services(d *daemon.Daemon) nativeapi.Services {
-	return nativeapi.Services{System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks}
+	return nativeapi.Services{
+		System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks, Host: d.Platform(),
+	}
 }
 
 // Serve serves the native API until the test's end, to clients that it takes for the user uid, and returns its socket. Services

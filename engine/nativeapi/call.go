@@ -113,6 +113,14 @@ func line[T any](c *call, v T) error {
 	return http.NewResponseController(c.w).Flush()
 }
 
+// ended ends an answer of lines, of which there may have been none.
+func (c *call) ended() error {
+	if c.begun {
+		return nil
+	}
+	return c.begin("application/x-ndjson")
+}
+
 func encode(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

@@ -50,14 +50,6 @@ type containerQueries interface {
 	Stats(ctx context.Context, ref string, once bool, each func(engine.Container, engine.Stats) error) error
 }
 
-// Images are the daemon's images.
-type Images interface {
-	Commit(ctx context.Context, req engine.CommitRequest) (engine.ImageID, error)
-	Prune(ctx context.Context, q engine.PruneQuery) ([]engine.ImageDeleted, int64, error)
-	// Collect removes layers that no image and no container needs any more, and returns how many bytes that freed.
-	Collect(ctx context.Context) (int64, error)
-}
-
 func (s *Server) containerRoutes() []route {
 	const one = "/v1/containers/{ref}"
 	return []route{

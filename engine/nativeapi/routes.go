@@ -15,7 +15,7 @@ type route struct {
 // routes is the whole API.
 func (s *Server) routes() []route {
 	var all []route
-	for _, group := range [][]route{s.systemRoutes(), s.containerRoutes(), s.streamRoutes(), s.fileRoutes(), s.networkRoutes()} {
+	for _, group := range [][]route{s.systemRoutes(), s.containerRoutes(), s.streamRoutes(), s.fileRoutes(), s.imageRoutes(), s.networkRoutes()} {
 		all = append(all, group...)
 	}
 	return all

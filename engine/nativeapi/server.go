@@ -26,6 +26,7 @@ type Services struct {
 	Execs      Execs
 	Images     Images
 	Networks   Networks
+	Host       engine.Platform // what names of platforms leave out
 }
 
 // Config is what a Server is made of. All members are needed.
