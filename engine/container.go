@@ -95,6 +95,10 @@ func (p ProcessSpec) Args() []string {
 	return append(append(make([]string, 0, len(p.Entrypoint)+len(p.Cmd)), p.Entrypoint...), p.Cmd...)
 }
 
+// Chained reports whether more than the main process must be seen to inside the sandbox: by a process of ours, whose end is the
+// container's.
+func (s Spec) Chained() bool { return len(s.Before)+len(s.After) > 0 || s.Persist }
+
 // Step is one program of an image's chains.
 type Step struct {
 	Process ProcessSpec   // Entrypoint unused

@@ -60,7 +60,6 @@ type Supervision struct {
 	Dir      string // the container's own directory; the shim keeps its socket, pid and exit status there
 	Log      LogFile
 	TreeExit bool // report the exit when main's last descendant ended
-	Persist  bool // report the exit when a signal asks for it, or ends what still runs
 	Proxies  []Proxy
 }
 

@@ -186,7 +186,8 @@ func (s *Service) sandboxSpec(c engine.Container, root string, mounts []engine.M
 		files = spec.NetworkOf.Dir
 	}
 	for _, f := range []string{fileHosts, fileHostname, fileResolv} {
-		if !covered(mounts, "/etc/"+f) {
+		ownResolv := f == fileResolv && c.Spec.Network.DNSFrom == engine.DNSImage
+		if !ownResolv && !covered(mounts, "/etc/"+f) {
 			spec.Files["/etc/"+f] = files + "/" + f
 		}
 	}
@@ -229,7 +230,9 @@ func (s *Service) startShim(ctx context.Context, u *unit, c engine.Container, r 
 	if err != nil {
 		return err
 	}
-	r.shim, err = s.Shims.Start(ctx, engine.Supervision{ID: c.ID, Dir: s.dir(c.ID), Log: logFile, TreeExit: c.Spec.TreeExit, Proxies: proxies})
+	// Where a process of ours sees to the container's, that one waits for descendants.
+	tree := c.Spec.TreeExit && !c.Spec.Chained()
+	r.shim, err = s.Shims.Start(ctx, engine.Supervision{ID: c.ID, Dir: s.dir(c.ID), Log: logFile, TreeExit: tree, Proxies: proxies})
 	if err != nil {
 		return err
 	}

@@ -83,10 +83,22 @@ func (s *Service) terminate(ctx context.Context, u *unit, r *run, o engine.StopO
 	signal := engine.Signal(first(first(o.Signal, c.Spec.StopSignal), "TERM"))
 	if err := s.signal(ctx, u, r, signal); err != nil {
 		s.logged(ctx, "stop signal", u, err) // a signal that is not one must not make the container immortal
-	} else if r.wait(ctx, time.Duration(timeout)*time.Second) {
+	} else if r.wait(ctx, patience(timeout, c.Spec.After)) {
 		return nil
 	}
 	return s.murder(ctx, u, r)
+}
+
+// patience is how long a container that got its stop signal may take: what its user gives main, and what the programs after it may
+// take, as nobody tells from outside which of them runs. None at all stays none; it is negative for ever.
+func patience(timeout int, after []engine.Step) time.Duration {
+	d := time.Duration(timeout) * time.Second
+	for _, step := range after {
+		if timeout > 0 {
+			d += step.Timeout
+		}
+	}
+	return d
 }
 
 // murder sends SIGKILL and waits for the end.

@@ -4,7 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/xcengine/xc/engine/platform/linux/oci/initproc"
+	"github.com/xcengine/xc/engine/platform/initproc"
 	"github.com/xcengine/xc/engine/platform/linux/oci/launch"
 	"github.com/xcengine/xc/engine/platform/reaper"
 	"github.com/xcengine/xc/engine/shim"

@@ -92,10 +92,11 @@ func Params(c Config) (iov.List, error) {
 		l = l.Int("securelevel", int32(*c.Securelevel))
 	}
 	if c.Linux {
-		l = l.Int("linux", sysNew).String("linux.osrelease", c.LinuxRelease)
+		l = l.Int("linux", sysNew)
 		if _, said := c.Params["linux.osname"]; !said {
 			l = l.String("linux.osname", "Linux")
 		}
+		l = l.String("linux.osrelease", c.LinuxRelease)
 	}
 	return raw(l, c.Params)
 }

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/platform/freebsd/jail"
+	"github.com/xcengine/xc/engine/platform/freebsd/jail/launch"
 	"github.com/xcengine/xc/engine/platform/freebsd/linuxulator"
 	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 )
@@ -334,4 +336,25 @@ func sprintNonzero(n int) string {
 		return ""
 	}
 	return fmt.Sprint(n)
+}
+
+func TestChain(t *testing.T) {
+	s := engine.SandboxSpec{Platform: engine.Platform{OS: "freebsd"}, Spec: engine.Spec{Hostname: "h", TreeExit: true, Persist: true}}
+	s.Spec.Before = []engine.Step{{Process: engine.ProcessSpec{Cmd: []string{"/etc/rc", "x"}, Env: []string{"A=1"}, User: "www"}, Timeout: time.Minute}}
+	s.Spec.After = []engine.Step{{Process: engine.ProcessSpec{Cmd: []string{"stop"}, WorkDir: "/srv"}}}
+	var p launch.Payload
+	chain(&p, s)
+	env := []string{"PATH=" + freebsdPath, "HOSTNAME=h"}
+	want := launch.Payload{
+		Persist: true, All: true, Before: []launch.Step{{Args: []string{"/etc/rc", "x"}, Env: append(env, "A=1"), Cwd: "/", User: "www", Timeout: time.Minute}},
+		After: []launch.Step{{Args: []string{"stop"}, Env: env, Cwd: "/srv"}},
+	}
+	if diff := cmp.Diff(want, p); diff != "" {
+		t.Error(diff)
+	}
+	p = launch.Payload{}
+	chain(&p, engine.SandboxSpec{Spec: engine.Spec{TreeExit: true}})
+	if p.All {
+		t.Error("the shim waits for descendants by itself where nothing else is to be done")
+	}
 }

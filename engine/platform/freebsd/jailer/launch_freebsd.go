@@ -33,6 +33,7 @@ func (r *Runtime) Launch(_ context.Context, spec engine.SandboxSpec, box engine.
 	}
 	p := process(spec, w, box.JID, spec.Spec.Process, spec.Args, nil)
 	p.MakeCwd, p.Sysctls = true, settings(spec.Spec.Security.Sysctls)
+	chain(&p, spec)
 	l, err := encode(p, spec.Spec.Process)
 	l.Stdin, l.StdinOnce = spec.Spec.OpenStdin, spec.Spec.StdinOnce
 	return l, failed("start", spec.ID, err)

@@ -1,6 +1,7 @@
 package jailer
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -46,10 +47,6 @@ func setEnv(env []string, kv string) []string {
 
 // process renders what main and execs have in common. more is the exec's own environment.
 func process(s engine.SandboxSpec, w wish, jid int, p engine.ProcessSpec, args, more []string) launch.Payload {
-	path := freebsdPath
-	if s.Platform.OS == "linux" {
-		path = linuxPath
-	}
 	var datasets []string
 	for _, d := range w.Datasets {
 		if d.Env != "" {
@@ -58,7 +55,7 @@ func process(s engine.SandboxSpec, w wish, jid int, p engine.ProcessSpec, args, 
 	}
 	out := launch.Payload{
 		JID: jid, Args: args, Cwd: p.WorkDir, User: p.User, Groups: p.Groups,
-		Env:             environment(path, s.Spec.Hostname, p.TTY, datasets, s.Spec.Process.Env, more),
+		Env:             environment(defaultPath(s.Platform), s.Spec.Hostname, p.TTY, datasets, s.Spec.Process.Env, more),
 		NoNewPrivileges: noNewPrivileges(s.Spec.Security.Options),
 	}
 	if out.Cwd == "" {
@@ -70,6 +67,32 @@ func process(s engine.SandboxSpec, w wish, jid int, p engine.ProcessSpec, args, 
 		}
 	}
 	return out
+}
+
+// chain adds what the image wants run before and after main.
+func chain(p *launch.Payload, s engine.SandboxSpec) {
+	if !s.Spec.Chained() {
+		return
+	}
+	p.Persist, p.All = s.Spec.Persist, s.Spec.TreeExit
+	for _, list := range []struct {
+		from []engine.Step
+		to   *[]launch.Step
+	}{{s.Spec.Before, &p.Before}, {s.Spec.After, &p.After}} {
+		for _, step := range list.from {
+			*list.to = append(*list.to, launch.Step{
+				Args: step.Process.Cmd, Env: environment(defaultPath(s.Platform), s.Spec.Hostname, s.Spec.Process.TTY, step.Process.Env),
+				Cwd: cmp.Or(step.Process.WorkDir, "/"), User: step.Process.User, Timeout: step.Timeout,
+			})
+		}
+	}
+}
+
+func defaultPath(p engine.Platform) string {
+	if p.OS == "linux" {
+		return linuxPath
+	}
+	return freebsdPath
 }
 
 // settings orders the kernel variables that a jail gets, so that equal wishes are equal.

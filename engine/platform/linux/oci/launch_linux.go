@@ -101,11 +101,10 @@ func (r *Runtime) look(spec engine.SandboxSpec, box engine.Sandbox, p engine.Pro
 		return req, err
 	}
 	defer root.close()
-	known, err := accounts.Read(root.openFile)
-	if err != nil {
+	if req.known, err = accounts.Read(root.openFile); err != nil {
 		return req, err
 	}
-	id, err := known.Identify(p.User, p.Groups)
+	id, err := req.known.Identify(p.User, p.Groups)
 	if err != nil {
 		return req, err
 	}

@@ -1,12 +1,16 @@
 package oci
 
 import (
+	"cmp"
+	"encoding/json"
 	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/accounts"
+	"github.com/xcengine/xc/engine/platform/initproc"
 )
 
 // defaultPath is the PATH of processes whose image and user set none.
@@ -97,5 +101,41 @@ func mainArgs(r request) []string {
 
 // withInit reports whether docker-init is PID 1. A container that ends with its last process needs one to outlive main.
 func (r request) withInit() bool {
-	return (r.Init || r.Spec.TreeExit) && r.Spec.Security.PidMode == "" && r.PidOf.Pid == 0
+	return r.Spec.Chained() || (r.Init || r.Spec.TreeExit) && r.Spec.Security.PidMode == "" && r.PidOf.Pid == 0
+}
+
+// chain lets docker-init run what the image wants run before and after main, with whose identity each is to be run. It changes
+// users then, as root, and every program has what it would have had by itself: who is not root has no capabilities.
+func chain(p *specs.Process, r request, known accounts.Files) error {
+	c := initproc.Chain{Persist: r.Spec.Persist, Main: initproc.Step{User: identity(p.User)}}
+	for _, list := range []struct {
+		from []engine.Step
+		to   *[]initproc.Step
+	}{{r.Spec.Before, &c.Before}, {r.Spec.After, &c.After}} {
+		for _, step := range list.from {
+			id, err := known.Identify(step.Process.User, nil)
+			if err != nil {
+				return err
+			}
+			*list.to = append(*list.to, initproc.Step{
+				Args: step.Process.Cmd, Env: environment(r.Spec.Hostname, id.Home, p.Terminal, step.Process.Env), Dir: cmp.Or(step.Process.WorkDir, "/"),
+				User: identity(specUser(id)), Timeout: step.Timeout,
+			})
+		}
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	p.User = specs.User{}
+	p.Env = append(p.Env, initproc.ChainVariable+"="+string(b))
+	return nil
+}
+
+// identity is nil for root without further groups, which docker-init is: it may lack the capability to change to that.
+func identity(u specs.User) *initproc.User {
+	if u.UID == 0 && u.GID == 0 && !slices.ContainsFunc(u.AdditionalGids, func(g uint32) bool { return g != 0 }) {
+		return nil
+	}
+	return &initproc.User{UID: u.UID, GID: u.GID, Groups: u.AdditionalGids}
 }

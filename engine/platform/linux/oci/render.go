@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/accounts"
 )
 
 // specVersion is the oldest runtime-spec version that has all that is rendered here: a runtime may refuse a newer one.
@@ -20,7 +21,8 @@ type request struct {
 	netns   string     // path of the network namespace, empty for the host's
 	user    specs.User // resolved inside the root
 	home    string     // the user's
-	shm     string     // host directory to bind at /dev/shm, empty for one of its own
+	known   accounts.Files
+	shm     string // host directory to bind at /dev/shm, empty for one of its own
 	devices []specs.LinuxDevice
 	rules   []specs.LinuxDeviceCgroup // for these devices
 	numbers deviceNumbers
@@ -67,6 +69,9 @@ func render(r request, h host) (*specs.Spec, error) {
 	}
 	if r.Spec.Security.UTSMode == "host" {
 		s.Hostname = ""
+	}
+	if r.Spec.Chained() {
+		return s, chain(s.Process, r, r.known)
 	}
 	return s, nil
 }

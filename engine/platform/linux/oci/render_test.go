@@ -5,12 +5,16 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/accounts"
+	"github.com/xcengine/xc/engine/platform/initproc"
 	"github.com/xcengine/xc/engine/platform/linux/cgroup"
 )
 
@@ -189,4 +193,41 @@ func TestRenderRefuses(t *testing.T) {
 func conflicting(r *request) {
 	r.Mounts = []engine.Mount{{Kind: engine.MountBind, Source: "/b", Target: "/b", ReadOnly: true}}
 	r.Spec.Mounts = []engine.MountSpec{{Target: "/b", ReadOnlyForceRecursive: true, ReadOnlyNonRecursive: true}}
+}
+
+// docker-init runs as root what is to be run, each program with its own identity; what it shall run is in its environment alone.
+func TestRenderChain(t *testing.T) {
+	r := plainRequest()
+	r.Spec.Security.PidMode = "host"
+	r.user, r.known = specs.User{UID: 7, GID: 8, AdditionalGids: []uint32{8}}, accounts.Files{Passwd: []byte("www:x:80:81::/srv:/bin/sh\n")}
+	r.Spec.Before = []engine.Step{{Process: engine.ProcessSpec{Cmd: []string{"rc"}, Env: []string{"A=1", "PATH=/x"}}, Timeout: time.Second}}
+	r.Spec.After = []engine.Step{{Process: engine.ProcessSpec{Cmd: []string{"end"}, User: "www", WorkDir: "/w"}}}
+	r.Spec.TreeExit = true
+	got, err := render(r, testHost())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := got.Process
+	if diff := cmp.Diff([]string{initTarget, initTreeFlag, "--", "true"}, p.Args); diff != "" || p.User.UID != 0 || p.User.GID != 0 || len(p.User.AdditionalGids) != 0 {
+		t.Errorf("%+v %s", p.User, diff)
+	}
+	text, there := strings.CutPrefix(p.Env[len(p.Env)-1], initproc.ChainVariable+"=")
+	var c initproc.Chain
+	if err := json.Unmarshal([]byte(text), &c); err != nil || !there {
+		t.Fatal(err, p.Env)
+	}
+	want := initproc.Chain{
+		Before: []initproc.Step{{Args: []string{"rc"}, Env: []string{"PATH=/x", "HOSTNAME=0a1b2c3d4e5f", "A=1", "HOME=/"}, Dir: "/", Timeout: time.Second}},
+		Main:   initproc.Step{User: &initproc.User{UID: 7, GID: 8, Groups: []uint32{8}}},
+		After: []initproc.Step{{
+			Args: []string{"end"}, Env: []string{"PATH=" + defaultPath, "HOSTNAME=0a1b2c3d4e5f", "HOME=/srv"}, Dir: "/w", User: &initproc.User{UID: 80, GID: 81, Groups: c.After[0].User.Groups},
+		}},
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+	r.Spec.After[0].Process.User = "nobody-knows"
+	if _, err := render(r, testHost()); err == nil {
+		t.Error("an unknown user is run as somebody")
+	}
 }

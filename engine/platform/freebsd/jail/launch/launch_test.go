@@ -7,11 +7,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/accounts"
+	"github.com/xcengine/xc/engine/platform/initproc"
 )
 
 func TestDecode(t *testing.T) {
@@ -100,5 +103,33 @@ func TestLookup(t *testing.T) {
 		if got, err := lookup(word, env); !errors.Is(err, want) {
 			t.Errorf("%s: %q %v, want %v", word, got, err, want)
 		}
+	}
+}
+
+func TestChain(t *testing.T) {
+	known := accounts.Files{Passwd: []byte("root:*:0:0::0:0:Root:/root:/bin/sh\nwww:*:80:80::0:0:W:/srv:/bin/sh\n"), Group: []byte("www:*:80:\nlog:*:90:www\n")}
+	main, err := known.Identify("www", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Payload{Args: []string{"server"}, Env: []string{"A=1"}, Before: []Step{{Args: []string{"rc"}, Cwd: "/", Timeout: time.Second}}, After: []Step{{Args: []string{"s"}, Env: []string{"HOME=/x"}, User: "80:90"}}, All: true}
+	got, err := p.chain(known, main)
+	if err != nil || !p.chained() {
+		t.Fatal(err)
+	}
+	www := got.Main.User
+	if www.UID != 80 || www.GID != 80 || len(www.Groups) == 0 {
+		t.Errorf("main is run as %+v", www)
+	}
+	want := initproc.Chain{
+		Main: initproc.Step{Args: []string{"server"}, Env: []string{"A=1", "HOME=" + main.Home}, User: www}, All: true,
+		Before: []initproc.Step{{Args: []string{"rc"}, Env: []string{"HOME=" + got.Before[0].Env[0][5:]}, Dir: "/", User: &initproc.User{Groups: got.Before[0].User.Groups}, Timeout: time.Second}},
+		After:  []initproc.Step{{Args: []string{"s"}, Env: []string{"HOME=/x"}, User: &initproc.User{UID: 80, GID: 90, Groups: got.After[0].User.Groups}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := (Payload{Before: []Step{{User: "nobody-knows"}}}).chain(known, main); err == nil {
+		t.Error("an unknown user is run as somebody")
 	}
 }

@@ -3,9 +3,13 @@ package launch
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/accounts"
 	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
+	"github.com/xcengine/xc/engine/platform/initproc"
 )
 
 // Platform is the name that a Launch for this package carries.
@@ -26,6 +30,60 @@ type Payload struct {
 	Sysctls []sysctl.Setting `json:",omitempty"`
 	// NoNewPrivileges makes setuid and setgid programs run without what they would gain.
 	NoNewPrivileges bool `json:",omitempty"`
+	// Before and After are run before and after the program, by the second stage, which stays then: its end is the program's.
+	// So it is with Persist, which waits for a signal before After; All then waits for what the program left behind.
+	Before  []Step `json:",omitempty"`
+	After   []Step `json:",omitempty"`
+	Persist bool   `json:",omitempty"`
+	All     bool   `json:",omitempty"`
+}
+
+// Step is one further program, with the members of Payload.
+type Step struct {
+	Args, Env []string
+	Cwd, User string
+	Timeout   time.Duration // it is killed then
+}
+
+func (p Payload) chained() bool { return len(p.Before)+len(p.After) > 0 || p.Persist }
+
+// chain is what the second stage runs; id is main's identity.
+func (p Payload) chain(known accounts.Files, id accounts.Identity) (initproc.Chain, error) {
+	c := initproc.Chain{
+		Main: initproc.Step{Args: p.Args, Env: withHome(p.Env, id), User: numbers(id)}, All: p.All, Persist: p.Persist,
+	}
+	for _, list := range []struct {
+		from []Step
+		to   *[]initproc.Step
+	}{{p.Before, &c.Before}, {p.After, &c.After}} {
+		for _, step := range list.from {
+			who, err := known.Identify(step.User, nil)
+			if err != nil {
+				return c, err
+			}
+			*list.to = append(*list.to, initproc.Step{
+				Args: step.Args, Env: withHome(step.Env, who), Dir: step.Cwd, User: numbers(who), Timeout: step.Timeout,
+			})
+		}
+	}
+	return c, nil
+}
+
+// numbers are an identity as the one who assumes it takes it.
+func numbers(id accounts.Identity) *initproc.User {
+	u := initproc.User{UID: uint32(id.UID), GID: uint32(id.GID)}
+	for _, g := range id.Groups {
+		u.Groups = append(u.Groups, uint32(g))
+	}
+	return &u
+}
+
+// withHome completes an environment by what only the jail knows.
+func withHome(env []string, id accounts.Identity) []string {
+	if has(env, "HOME") {
+		return env
+	}
+	return append(slices.Clip(env), "HOME="+id.Home)
 }
 
 // Rlimit is one bound of setrlimit(2), by the system's number. -1 is infinity.

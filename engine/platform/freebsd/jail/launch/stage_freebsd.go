@@ -69,7 +69,13 @@ func stage() error {
 	if err := enter(o); err != nil {
 		return err
 	}
-	if err := assume(o, id); err != nil {
+	if err := bound(o); err != nil {
+		return err
+	}
+	if o.chained() {
+		return stay(o, known, id)
+	}
+	if err := assume(id); err != nil {
 		return err
 	}
 	// What root entered may be closed to the user.
@@ -200,8 +206,23 @@ func enter(o order) error {
 	return nil
 }
 
-// assume takes bounds and identity: groups before the user, who could not set them.
-func assume(o order, id accounts.Identity) error {
+// stay runs the program as a child, between others, and does not return unless it cannot begin. This process keeps root, to change
+// users; nobody in the jail can trace it.
+func stay(o order, known accounts.Files, id accounts.Identity) error {
+	c, err := o.chain(known, id)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(stageFD, []byte{tagGo}); err != nil {
+		return os.NewSyscallError("write", err)
+	}
+	unix.Close(stageFD)
+	os.Exit(c.Run(os.Stderr))
+	return nil
+}
+
+// bound takes bounds, which last.
+func bound(o order) error {
 	for _, r := range o.Rlimits {
 		if err := syscall.Setrlimit(r.Resource, &syscall.Rlimit{Cur: r.Soft, Max: r.Hard}); err != nil {
 			return fmt.Errorf("set limit %d to %d:%d: %w", r.Resource, r.Soft, r.Hard, err)
@@ -212,6 +233,11 @@ func assume(o order, id accounts.Identity) error {
 			return fmt.Errorf("no-new-privileges: %w", err)
 		}
 	}
+	return nil
+}
+
+// assume takes an identity: groups before the user, who could not set them.
+func assume(id accounts.Identity) error {
 	if err := syscall.Setgroups(id.Groups); err != nil {
 		return os.NewSyscallError("setgroups", err)
 	}
@@ -225,10 +251,7 @@ func assume(o order, id accounts.Identity) error {
 }
 
 func execute(o order, id accounts.Identity) error {
-	env := o.Env
-	if !has(env, "HOME") {
-		env = append(env, "HOME="+id.Home)
-	}
+	env := withHome(o.Env, id)
 	program, err := lookup(o.Args[0], env)
 	if err != nil {
 		return notExecuted(o.Args[0], err)

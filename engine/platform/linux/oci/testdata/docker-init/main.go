@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"github.com/xcengine/xc/engine/platform/linux/oci/initproc"
+	"github.com/xcengine/xc/engine/platform/initproc"
 )
 
 func main() { os.Exit(initproc.Main(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -1,5 +1,6 @@
 // Package initproc is docker-init: the first process of a container that asked for --init. It runs the program, passes on
-// the signals it gets, reaps the orphans that are left to it, and ends as the program ended.
+// the signals it gets, reaps the orphans that are left to it, and ends as the program ended. It also runs what an image wants run
+// before and after the program (Chain), in a jail too, where it is the second stage of the shim that stays.
 //
 // It is a mode of the shim's binary, which is static and can be mounted into any root; cmd/xc-shim calls Main when it is run
 // under the name of Name. Like tini, which Docker uses, it gives the program a process group of its own and, on a terminal,
@@ -7,20 +8,15 @@
 package initproc
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/xcengine/xc/engine/platform/reaper"
 )
 
 // Name is the program's name in a container.
@@ -40,9 +36,14 @@ var kept = []os.Signal{
 }
 
 // Main runs "[--wait-for-all] -- program args..." to its end and returns its exit code. With --wait-for-all it goes on until
-// the last process that was left to it has ended; the code is the program's all the same. "--version" prints a line.
+// the last process that was left to it has ended; the code is the program's all the same. "--version" prints a line. What is to
+// be run before and after it stands in the environment (ChainVariable).
 func Main(args []string, stdout, stderr io.Writer) int {
-	all := false
+	c, err := takeChain()
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %s: %v\n", Name, ChainVariable, err)
+		return exitUsage
+	}
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
 		flag := args[0]
 		args = args[1:]
@@ -51,7 +52,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stdout, Name, "of xc")
 			return 0
 		case "--wait-for-all":
-			all = true
+			c.All = true
 			continue
 		case "--":
 		default:
@@ -64,48 +65,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: no program is given\n", Name)
 		return exitUsage
 	}
-	code, err := run(args, all)
-	if err != nil {
-		fmt.Fprintf(stderr, "%s: exec %s failed: %v\n", Name, args[0], cause(err))
-	}
-	return code
-}
-
-func run(args []string, all bool) (int, error) {
-	path, err := exec.LookPath(args[0])
-	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return failure(err), err
-	}
-	r, err := reaper.New()
-	if err != nil {
-		return 1, err
-	}
-	// Before the program runs: a signal that comes at once is the program's.
-	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
-	defer signal.Stop(signals)
-	p, err := r.Start(reaper.Command{Path: path, Args: args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Sys: attributes()})
-	if err != nil {
-		return failure(err), err
-	}
-	ended := p.Done()
-	rest := make(chan error, 1)
-	for {
-		select {
-		case s := <-signals:
-			if n, ok := s.(syscall.Signal); ok && !slices.Contains(kept, s) {
-				p.Signal(n) //nolint:errcheck // it may have ended just now
-			}
-		case <-ended:
-			if !all {
-				return p.End().Code(), nil
-			}
-			ended = nil
-			go func() { rest <- r.WaitTree(context.Background(), p.Pid()) }()
-		case err := <-rest:
-			return p.End().Code(), err
-		}
-	}
+	c.Main.Args = args
+	return c.Run(stderr)
 }
 
 // attributes gives the program a process group, and the terminal's foreground when standard input is this process's terminal.
