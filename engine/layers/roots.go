@@ -143,6 +143,21 @@ func (s Roots) Mount(ctx context.Context, id engine.ContainerID) (string, error)
 	return path, rootError("mount", id, err)
 }
 
+// Fill applies an uncompressed layer's tar to a root that nothing uses yet, as an image's layers are applied. After an error part
+// of it may stay. diff must end when ctx does.
+func (s Roots) Fill(ctx context.Context, id engine.ContainerID, diff io.Reader) error {
+	defer s.locks.lock(id)()
+	r, err := s.root("fill", id)
+	if err != nil {
+		return err
+	}
+	path, err := s.driver.MountRoot(ctx, r)
+	if err == nil {
+		_, err = layer.Apply(ctx, path, diff, layer.ApplyOptions{})
+	}
+	return rootError("fill", id, errors.Join(err, s.driver.UnmountRoot(context.WithoutCancel(ctx), id)))
+}
+
 // Unmount unmounts the root, if it is mounted.
 func (s Roots) Unmount(ctx context.Context, id engine.ContainerID) error {
 	if checkRootID(id) != nil {

@@ -28,6 +28,7 @@ type asks struct {
 	wishes   engine.Wishes
 	env      imageformat.Environment
 	jails    bool // the platform has them
+	fillings []filling
 	errs     []error
 	warnings []string
 }

@@ -1,13 +1,21 @@
 package lifecycle_test
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/imageformat"
@@ -226,5 +234,73 @@ func TestWithoutJails(t *testing.T) {
 	res, err = w.daemon.Create(context.Background(), engine.CreateRequest{Spec: spec})
 	if err != nil || len(res.Warnings) != 1 || !strings.Contains(res.Warnings[0], "allow.raw_sockets, allow.mount; rules for devices; a secure level; ZFS datasets") {
 		t.Errorf("%v %v", res, err)
+	}
+}
+
+// fakeLayers have one file each, named by the layer.
+type fakeLayers struct{}
+
+func (fakeLayers) Diff(_ context.Context, id engine.LayerID) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(tarred(string(id), "layer"))), nil
+}
+
+func tarred(name, content string) []byte {
+	var b bytes.Buffer
+	t := tar.NewWriter(&b)
+	err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(content))})
+	if err == nil {
+		_, err = t.Write([]byte(content))
+	}
+	if err = errors.Join(err, t.Close()); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+func TestRootsAreFilled(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	put := func(name string, b []byte, mode os.FileMode) string {
+		file := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(file, b, 0o600), os.Chmod(file, mode)); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	if _, err := z.Write(tarred("etc/zipped", "z")); err != nil {
+		t.Fatal(err)
+	}
+	z.Close()
+	plain, gz := put("plain.tar", tarred("etc/plain", "p"), 0o600), put("layer.tgz", zipped.Bytes(), 0o600)
+	secret := put("a:b", []byte("content"), os.ModeSetuid|0o750)
+	id := w.create("web", func(s *engine.Spec) {
+		s.Labels = map[string]string{
+			"xc.extra-layer.1": plain, "xc.extra-layer.2": "box", "xc.extra-layer.10": gz, "xc.copy": strings.ReplaceAll(secret, ":", `\:`) + ":/srv/x/../file",
+		}
+	}, "true")
+	want := []string{"etc/plain -rw-r--r-- p", string(digest.FromString("box")) + " -rw-r--r-- layer", "etc/zipped -rw-r--r-- z", "srv/file -rwxr-x--- content"}
+	if diff := cmp.Diff(want, w.host.Filled(id)); diff != "" {
+		t.Error(diff)
+	}
+	w.start("web") // it is made once
+	if got := w.host.Filled(id); len(got) != len(want) {
+		t.Errorf("filled again: %q", got)
+	}
+	broken := put("broken.tar", []byte(strings.Repeat("no tar", 200)), 0o600)
+	for name, labels := range map[string]map[string]string{
+		"there is no such image here: pull it first": {"xc.extra-layer": "nosuch", "xc.copy": dir + "/nosuch:/x", "xc.extra-layer.2": dir},
+		"there is no such file on the host":          {"xc.copy": dir + "/nosuch:/x", "xc.extra-layer.2": dir},
+		"it is not a regular file":                   {"xc.extra-layer.2": dir},
+		"xc.extra-layer=" + broken:                   {"xc.extra-layer": broken},
+	} {
+		_, err := w.daemon.Create(context.Background(), engine.CreateRequest{Spec: engine.Spec{ImageRef: "box", Labels: labels}})
+		if engine.KindOf(err) != engine.Invalid || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if list, err := w.daemon.List(context.Background(), engine.ContainerQuery{All: true}); err != nil || len(list) != 1 {
+		t.Errorf("%d containers, %v", len(list), err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // Create makes a container and its root. Nothing of it remains after an error.
 func (s *Service) Create(ctx context.Context, req engine.CreateRequest) (engine.CreateResult, error) {
-	c, img, warnings, err := s.plan(ctx, req)
+	c, a, err := s.plan(ctx, req)
 	if err != nil {
 		return engine.CreateResult{}, err
 	}
@@ -26,26 +26,26 @@ func (s *Service) Create(ctx context.Context, req engine.CreateRequest) (engine.
 	undone.Push("name", func(context.Context) error { s.release(c.Name, c.ID); return nil })
 	s.setMaking(c)
 	defer s.unsetMaking(c.ID)
-	if err := s.build(ctx, &c, img, &undone); err != nil {
+	if err := s.build(ctx, &c, a, &undone); err != nil {
 		s.takeBack(ctx, "create", c.ID, &undone)
 		return engine.CreateResult{}, wrap("create", c.Name, err)
 	}
 	undone.Drop()
 	s.publish(c, "create", nil)
-	return engine.CreateResult{ID: c.ID, Warnings: warnings}, nil
+	return engine.CreateResult{ID: c.ID, Warnings: a.warnings}, nil
 }
 
 // plan merges and checks everything that can be known before anything is made.
-func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Container, engine.Image, []string, error) {
+func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Container, *asks, error) {
 	none := engine.Container{}
 	if req.Name != "" {
 		if err := checkName(cmp.Or(strings.TrimPrefix(req.Name, "/"), req.Name)); err != nil {
-			return none, engine.Image{}, nil, err
+			return none, nil, err
 		}
 	}
 	img, err := s.Images.Lookup(ctx, req.Spec.ImageRef, req.Platform)
 	if err != nil {
-		return none, img, nil, err
+		return none, nil, err
 	}
 	c := engine.Container{ID: engine.ContainerID(engine.NewID()), Created: now(), Image: img.ID, Driver: s.Roots.Driver(), Spec: req.Spec}
 	c.Spec.Labels = mergeLabels(c.Spec.Labels, img.Config.Labels)
@@ -57,6 +57,7 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 	}
 	c.Spec = mergeImage(c.Spec, config)
 	a.rest()
+	a.fillings = s.fillings(ctx, a, req.Platform)
 	a.errs = append(a.errs, s.completeSpec(&c)...)
 	if c.Mounts, err = s.planMounts(c.Spec); err == nil {
 		a.readOnly(c.Mounts)
@@ -76,13 +77,13 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 		ID: c.ID, Platform: c.Platform, Spec: c.Spec, Args: c.Spec.Process.Args(), HostNetwork: c.Spec.Network.Mode == "host",
 	})
 	if err := problems(append(a.errs, err)...); err != nil {
-		return none, img, nil, err
+		return none, nil, err
 	}
-	warnings = append(a.warnings, warnings...)
+	a.warnings = append(a.warnings, warnings...)
 	if req.Platform == nil && (c.Platform.OS != s.Platform.OS || c.Platform.Architecture != s.Platform.Architecture) {
-		warnings = append(warnings, fmt.Sprintf("The requested image's platform (%s) does not match the detected host platform (%s) and no specific platform was requested", c.Platform, s.Platform))
+		a.warnings = append(a.warnings, fmt.Sprintf("The requested image's platform (%s) does not match the detected host platform (%s) and no specific platform was requested", c.Platform, s.Platform))
 	}
-	return c, img, warnings, nil
+	return c, a, nil
 }
 
 // completeSpec fills the defaults that do not come from the image and tells what contradicts itself.
@@ -142,7 +143,7 @@ func noPeer(op, ref, prefix string) error {
 
 // build makes the container. Each step is on the undo stack before it is done, so that a step that fails half-way is
 // taken back too.
-func (s *Service) build(ctx context.Context, c *engine.Container, img engine.Image, undone *undo.Stack) error {
+func (s *Service) build(ctx context.Context, c *engine.Container, a *asks, undone *undo.Stack) error {
 	c.Status = engine.Status{State: engine.StateCreated, Intent: engine.IntentCreate}
 	undone.Push("record", func(ctx context.Context) error { return s.Store.DeleteContainer(ctx, c.ID) })
 	if err := s.Store.PutContainer(ctx, *c); err != nil {
@@ -155,10 +156,14 @@ func (s *Service) build(ctx context.Context, c *engine.Container, img engine.Ima
 	}
 	s.Failpoint("create.directory")
 	undone.Push("root", func(ctx context.Context) error { return s.Roots.Remove(ctx, c.ID) })
-	if err := s.Roots.Create(ctx, c.ID, img.Top, c.Spec.StorageOpts); err != nil {
+	if err := s.Roots.Create(ctx, c.ID, a.img.Top, c.Spec.StorageOpts); err != nil {
 		return err
 	}
 	s.Failpoint("create.root")
+	if err := s.fill(ctx, c.ID, a.fillings); err != nil {
+		return err
+	}
+	s.Failpoint("create.filled")
 	if err := s.ensureVolumes(ctx, c, undone); err != nil {
 		return err
 	}

@@ -84,6 +84,8 @@ type Shim interface {
 type Roots interface {
 	Driver() string
 	Create(ctx context.Context, id engine.ContainerID, top engine.LayerID, opts map[string]string) error
+	// Fill applies an uncompressed layer's tar to a root that nothing uses yet. After an error part of it may stay.
+	Fill(ctx context.Context, id engine.ContainerID, tar io.Reader) error
 	// Mount makes the root usable at the returned host path.
 	Mount(ctx context.Context, id engine.ContainerID) (path string, err error)
 	Unmount(ctx context.Context, id engine.ContainerID) error
@@ -100,6 +102,12 @@ type Roots interface {
 type Images interface {
 	// Lookup resolves a reference, id or id prefix; with a platform, the image for it.
 	Lookup(ctx context.Context, ref string, platform *engine.Platform) (engine.Image, error)
+}
+
+// Layers reads what images consist of.
+type Layers interface {
+	// Diff gives the uncompressed tar of one layer of a chain.
+	Diff(ctx context.Context, id engine.LayerID) (io.ReadCloser, error)
 }
 
 // Networks gives containers their network.

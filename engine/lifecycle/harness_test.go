@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/lifecycle"
 	"github.com/xcengine/xc/engine/platform/fake"
@@ -53,7 +55,7 @@ func (w *world) boot() {
 	}
 	w.fail = nil
 	w.daemon = lifecycle.New(lifecycle.Config{
-		Dir: w.dir, Runtime: w.host.Runtime(), Shims: shims{w.host.Shims()}, Roots: w.host.Roots(), Images: fakeImages{}, Networks: w.nets,
+		Dir: w.dir, Runtime: w.host.Runtime(), Shims: shims{w.host.Shims()}, Roots: w.host.Roots(), Images: fakeImages{}, Layers: fakeLayers{}, Networks: w.nets,
 		Volumes: w.volumes, LogReader: fakeLogs{}, Files: nil, Store: w.store, Events: w.events, Log: slog.New(slog.DiscardHandler),
 		Platform: engine.Platform{OS: "linux", Architecture: "amd64"}, Hold: w.hold,
 		Failpoint: func(step string) {
@@ -181,7 +183,7 @@ func (fakeImages) Lookup(_ context.Context, ref string, _ *engine.Platform) (eng
 		return engine.Image{}, &engine.Error{Op: "find", Kind: engine.NotFound, Resource: engine.ResourceImage, ID: ref}
 	}
 	return engine.Image{
-		ID: "sha256:box", Platform: engine.Platform{OS: "linux", Architecture: "amd64"},
+		ID: "sha256:box", Layers: []string{string(digest.FromString("box"))}, Platform: engine.Platform{OS: "linux", Architecture: "amd64"},
 		Config: engine.ImageConfig{Process: engine.ProcessSpec{Cmd: []string{"true"}, Env: []string{"PATH=/bin", "A=image"}}, Labels: map[string]string{"from": "image", "both": "image"}},
 	}, nil
 }

@@ -3,9 +3,12 @@ package lifecycle
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -94,8 +97,12 @@ func (s *Service) writeNames(ctx context.Context, c engine.Container) error {
 	if err != nil {
 		return err
 	}
+	resolv, err := s.resolvConf(c.Spec.Network, res)
+	if err != nil {
+		return err
+	}
 	for name, data := range map[string][]byte{
-		fileHosts: hosts, fileHostname: []byte(c.Spec.Hostname + "\n"), fileResolv: renderResolv(c.Spec.Network, res),
+		fileHosts: hosts, fileHostname: []byte(c.Spec.Hostname + "\n"), fileResolv: resolv,
 	} {
 		if err := writeFile(filepath.Join(s.dir(c.ID), name), data); err != nil {
 			return err
@@ -177,6 +184,21 @@ func endpointAddrs(e engine.Endpoint) []netip.Addr {
 		}
 	}
 	return ips
+}
+
+// resolvConf is what a container's resolv.conf holds when the engine gives it one.
+func (s *Service) resolvConf(spec engine.NetworkSpec, res engine.Resolver) ([]byte, error) {
+	switch spec.DNSFrom {
+	case engine.DNSNone:
+		return nil, nil
+	case engine.DNSHost:
+		b, err := os.ReadFile(s.HostResolv)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return b, err
+	}
+	return renderResolv(spec, res), nil
 }
 
 // renderResolv gives resolv.conf(5). The user's servers replace the network's, unless the engine's own resolver serves it:

@@ -11,13 +11,14 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
-// Config is what a Service is made of. Every member but Failpoint, Hold, DefaultInit and DefaultLog must be set.
+// Config is what a Service is made of. Every member but Failpoint, Hold, HostResolv, DefaultInit and DefaultLog must be set.
 type Config struct {
 	Dir       string // holds one directory per container; made if absent
 	Runtime   Runtime
 	Shims     Shims
 	Roots     Roots
 	Images    Images
+	Layers    Layers
 	Networks  Networks
 	Volumes   Volumes
 	LogReader LogReader
@@ -29,6 +30,8 @@ type Config struct {
 	Platform    engine.Platform
 	DefaultInit bool
 	DefaultLog  engine.LogSpec
+	// HostResolv is the host's resolv.conf(5); empty is /etc/resolv.conf.
+	HostResolv string
 	// Hold starts nothing by restart policy: the daemon has come to end what runs.
 	Hold bool
 	// Failpoint, when set, is called before each step of a long operation with the step's name. Tests kill there.
@@ -58,6 +61,9 @@ type Service struct {
 func New(cfg Config) *Service {
 	if cfg.Failpoint == nil {
 		cfg.Failpoint = func(string) {}
+	}
+	if cfg.HostResolv == "" {
+		cfg.HostResolv = "/etc/resolv.conf"
 	}
 	if cfg.DefaultLog.Driver == "" {
 		cfg.DefaultLog.Driver = "json-file"

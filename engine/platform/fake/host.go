@@ -31,6 +31,7 @@ type box struct {
 type root struct {
 	top     engine.LayerID
 	mounted bool
+	files   []string // that were filled in
 }
 
 // NewHost returns a machine on which nothing runs.

@@ -1,9 +1,15 @@
 package fake
 
 import (
+	"archive/tar"
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/imageformat"
 )
 
 // Roots keeps roots that have no content. It implements lifecycle.Roots.
@@ -22,6 +28,42 @@ func (r *Roots) Create(_ context.Context, id engine.ContainerID, top engine.Laye
 	}
 	defer r.host.mu.Unlock()
 	r.host.roots[id] = &root{top: top}
+	return nil
+}
+
+// Fill notes the names that the tar has.
+func (r *Roots) Fill(_ context.Context, id engine.ContainerID, diff io.Reader) error {
+	if err := r.host.enter("FillRoot", id); err != nil {
+		return err
+	}
+	defer r.host.mu.Unlock()
+	root := r.host.roots[id]
+	if root == nil {
+		return notFound("fill", id)
+	}
+	for t := tar.NewReader(diff); ; {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return &imageformat.Error{Doc: "layer", Err: err}
+		}
+		b, err := io.ReadAll(t)
+		if err != nil {
+			return err
+		}
+		root.files = append(root.files, fmt.Sprintf("%s %v %s", h.Name, h.FileInfo().Mode(), b))
+	}
+}
+
+// Filled lists what was filled into a root, "name mode content".
+func (h *Host) Filled(id engine.ContainerID) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if root := h.roots[id]; root != nil {
+		return slices.Clone(root.files)
+	}
 	return nil
 }
 
