@@ -62,6 +62,7 @@ type Spec struct {
 	Log        LogSpec
 	Runtime    string
 	TreeExit   bool // the container ends with main's last descendant, not with main
+	NoClean    bool // what a run made stays after its end, until the next start or the removal
 	Persist    bool // the container goes on after its end, without processes, until it is stopped
 	// Before and After are programs of the image's that run one after the other before main is started and after it ended,
 	// in the same sandbox. How they end decides nothing.
@@ -112,6 +113,7 @@ type JailSpec struct {
 	Params     map[string]string
 	DevfsRules []string // devfs(8)'s words, beyond the engine's own
 	Datasets   []JailDataset
+	Tunnels    []Tunnel
 	Mounts     []SpecialMount
 }
 

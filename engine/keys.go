@@ -151,6 +151,7 @@ var keys = []Key{
 	{Name: LabelExtraLayer, Many: true, Value: "IMAGE or FILE", Text: "the layers of a further image, or a tar of the host, are applied to the new root", Needs: PrivilegePath, read: readLayer},
 	{Name: LabelTree, Text: "the container ends with the last descendant of its main process, not with that", read: flagPointer(func(w *Wishes) **bool { return &w.Tree })},
 	{Name: LabelPersist, Text: "the container goes on when its processes have ended, until it is stopped", read: flag(func(w *Wishes) *bool { return &w.Persist })},
+	{Name: LabelNoClean, Text: "what the container has in the kernel (jail or namespaces, mounts, network) stays after its end, to be looked at, until it is started or removed", Needs: PrivilegeHost, read: flag(func(w *Wishes) *bool { return &w.NoClean })},
 	{Name: LabelNoInit, Text: "the image's programs before the main one are left out", read: flag(func(w *Wishes) *bool { return &w.NoInit })},
 	{Name: LabelNoDeinit, Text: "the image's programs after the main one are left out", read: flag(func(w *Wishes) *bool { return &w.NoDeinit })},
 	{Name: LabelInitTimeout, Value: "DURATION", Text: "how long each of the image's programs before the main one may take", read: duration(func(w *Wishes) *time.Duration { return &w.InitTimeout })},
@@ -165,6 +166,8 @@ var keys = []Key{
 	{Name: LabelMaxChildren, Value: "N", Text: "how many jails the container may make (children.max)", Needs: PrivilegeJail, Jails: "it is a parameter of a FreeBSD jail", read: readMaxChildren},
 	{Name: LabelDataset, Many: true, Value: "[ENV:]POOL/DATASET", Text: "a ZFS dataset that the container manages itself; ENV tells it the name", Needs: PrivilegeDataset, Jails: "only a FreeBSD jail can be given a ZFS dataset to manage; mount one with -v instead", read: readDataset},
 	{Name: LabelDevfs, Value: "RULE", Text: "a rule for /dev, in devfs(8)'s words: \"path bpf* unhide mode 0660\"", Needs: PrivilegeDevice, Jails: "only a FreeBSD jail's /dev has rules; use --device", read: readDevfs},
+	{Name: LabelTap, Many: true, Value: "ENV", Text: "a tap(4) interface is made for the container, in its stack if it has one; ENV tells it the name", Needs: PrivilegeNetwork, Jails: "it is an interface of FreeBSD's; use --device /dev/net/tun --cap-add NET_ADMIN", read: readTunnel(false)},
+	{Name: LabelTun, Many: true, Value: "ENV", Text: "the same with a tun(4) interface", Needs: PrivilegeNetwork, Jails: "it is an interface of FreeBSD's; use --device /dev/net/tun --cap-add NET_ADMIN", read: readTunnel(true)},
 	{Name: LabelUSDT, Text: "programs can register their USDT probes (/dev/dtrace/helper)", Needs: PrivilegeDevice, Jails: "it shows DTrace's devices of FreeBSD", read: showDevices("dtrace", "dtrace/helper")},
 	{Name: LabelPF, Text: "the container's own stack can be filtered with pf (/dev/pf)", Needs: PrivilegeDevice, Jails: "it shows FreeBSD's packet filter; use --cap-add NET_ADMIN", read: showDevices("pf")},
 }
@@ -407,6 +410,19 @@ func isVariable(name string) bool {
 		}
 	}
 	return name != ""
+}
+
+func readTunnel(tun bool) func(*Wishes, string, string) error {
+	return func(w *Wishes, _, value string) error {
+		if !isVariable(value) {
+			return errors.New("must be the name of a variable")
+		}
+		if slices.ContainsFunc(w.Tunnels, func(t Tunnel) bool { return t.Env == value }) {
+			return errors.New("another interface has this variable")
+		}
+		w.Tunnels = append(w.Tunnels, Tunnel{value, tun})
+		return nil
+	}
 }
 
 // readDevfs leaves the rule's words to the platform.

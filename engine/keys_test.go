@@ -41,6 +41,10 @@ func TestReadKeys(t *testing.T) {
 			want:   Wishes{DevfsRules: []string{"path bpf* unhide", "path dtrace unhide", "path dtrace/helper unhide"}},
 			errs:   []string{"xc.enable-pf=no: must be true or false"},
 		},
+		"tunnels": {
+			labels: map[string]string{"xc.tap": "A", "xc.tap.2": "B", "xc.tun": "C", "xc.tun.2": "A", "xc.tun.3": "1"}, want: Wishes{Tunnels: []Tunnel{{"A", false}, {"B", false}, {"C", true}}},
+			errs: []string{"xc.tun.2=A: another interface has this variable", "xc.tun.3=1: must be the name of a variable"},
+		},
 		"files": {
 			labels: map[string]string{"xc.copy": `/etc/a\:b:/etc/c`, "xc.volume.data": "vol:ro", "xc.entrypoint": "shell", "xc.deinit-timeout": "90s"},
 			want: Wishes{
@@ -81,7 +85,7 @@ func TestReadKeys(t *testing.T) {
 			if len(errs) < len(tc.errs) {
 				t.Errorf("mistakes %v, want %q", errs, tc.errs)
 			}
-			if len(tc.errs) > 0 && tc.want.Used == nil && tc.want.DevfsRules == nil {
+			if len(tc.errs) > 0 && tc.want.DevfsRules == nil && tc.want.Tunnels == nil {
 				return
 			}
 			if diff := cmp.Diff(tc.want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(Wishes{}, "Used")); diff != "" {

@@ -114,7 +114,10 @@ func (a *asks) rest() {
 	if w.Tree != nil {
 		s.TreeExit = *w.Tree
 	}
-	s.Persist, s.Network.DNSFrom = w.Persist, w.DNS
+	s.Persist, s.NoClean, s.Network.DNSFrom = w.Persist, w.NoClean, w.DNS
+	if w.NoClean && s.AutoRemove {
+		a.refuse("label %s: --rm removes what is to be kept", engine.LabelNoClean)
+	}
 	if !w.NoInit {
 		s.Before = a.steps("init", a.jail.Init, cmp.Or(w.InitTimeout, initTimeout))
 	}
@@ -235,7 +238,7 @@ func (a *asks) withoutJail() {
 // user's own word.
 func (a *asks) ofJail() {
 	w := a.wishes
-	j := engine.JailSpec{VNET: w.VNET, Params: maps.Clone(w.Params), DevfsRules: slices.Clone(w.DevfsRules)}
+	j := engine.JailSpec{VNET: w.VNET, Params: maps.Clone(w.Params), DevfsRules: slices.Clone(w.DevfsRules), Tunnels: w.Tunnels}
 	if a.jail.VNET && j.VNET == nil && a.spec.Network.Mode != "host" && !strings.HasPrefix(string(a.spec.Network.Mode), "container:") {
 		j.VNET = &a.jail.VNET
 	}

@@ -304,3 +304,72 @@ func TestRootsAreFilled(t *testing.T) {
 		t.Errorf("%d containers, %v", len(list), err)
 	}
 }
+
+// Either side's end ends the other.
+func TestLink(t *testing.T) {
+	w := newWorld(t)
+	w.create("ends", func(s *engine.Spec) { s.Restart.Name = engine.RestartAlways }, "stubborn")
+	w.start("ends")
+	ctx, leave := context.WithCancel(context.Background())
+	type answer struct {
+		engine.WaitResult
+		err error
+	}
+	linked := make(chan answer, 1)
+	link := func(ref string) {
+		go func() {
+			res, err := w.daemon.Link(ctx, ref)
+			linked <- answer{res, err}
+		}()
+	}
+	link("ends")
+	leave()
+	if a := <-linked; !errors.Is(a.err, context.Canceled) {
+		t.Errorf("%v", a.err)
+	}
+	w.wantState("ends", engine.StateExited)
+	ctx = context.Background()
+	w.create("works", nil, "exit", "3")
+	if _, err := w.daemon.Link(ctx, "works"); !engine.HasReason(err, engine.ReasonNotRunning) {
+		t.Errorf("of a container that does not run: %v", err)
+	}
+	w.create("sleeps", nil, "sleep", "1000")
+	w.start("sleeps")
+	link("sleeps")
+	if err := w.daemon.Kill(ctx, "sleeps", "TERM"); err != nil {
+		t.Fatal(err)
+	}
+	if a := <-linked; a.err != nil || a.ExitCode != 143 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// What a run made stays to be looked at, and goes with the next start or the container.
+func TestNoClean(t *testing.T) {
+	w := newWorld(t)
+	id := w.create("kept", func(s *engine.Spec) { s.Labels = map[string]string{"xc.no-clean": ""} }, "true")
+	for range 2 {
+		w.start("kept")
+		ended, err := w.daemon.Wait(context.Background(), "kept", engine.WaitNotRunning)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+		left := strings.Join(w.host.Leftovers(), "\n")
+		if !strings.Contains(left, "sandbox "+id.Short()) || !strings.Contains(left, "mount "+id.Short()) {
+			t.Errorf("left: %s", left)
+		}
+	}
+	w.boot()
+	if left := strings.Join(w.host.Leftovers(), "\n"); !strings.Contains(left, "sandbox "+id.Short()) {
+		t.Errorf("after the daemon's restart: %s", left)
+	}
+	if err := w.daemon.Remove(context.Background(), "kept", engine.RemoveOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.wantClean(0)
+	_, err := w.daemon.Create(context.Background(), engine.CreateRequest{Spec: engine.Spec{ImageRef: "box", AutoRemove: true, Labels: map[string]string{"xc.no-clean": ""}}})
+	if engine.KindOf(err) != engine.Invalid || !strings.Contains(err.Error(), "--rm removes what is to be kept") {
+		t.Errorf("%v", err)
+	}
+}

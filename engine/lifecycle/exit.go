@@ -62,7 +62,9 @@ func (s *Service) ended(ctx context.Context, u *unit, r *run, exit engine.ExitSt
 	if err != nil {
 		s.logged(ctx, "ask how it ended", u, err)
 	}
-	s.logged(ctx, "undo a run", u, s.tearDown(ctx, u.snapshot()))
+	if c := u.snapshot(); !c.Spec.NoClean {
+		s.logged(ctx, "undo a run", u, s.tearDown(ctx, c))
+	}
 	s.Failpoint("stop.down")
 	u.dropExecs(s, exit)
 	if info.OOMKilled {

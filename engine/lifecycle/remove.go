@@ -75,6 +75,11 @@ func (s *Service) remove(ctx context.Context, u *unit, o engine.RemoveOptions) e
 
 // erase removes everything of a container but its place in memory, the record last. It can be repeated.
 func (s *Service) erase(ctx context.Context, c engine.Container, volumes bool) error {
+	if c.Spec.NoClean && !c.Status.Started.IsZero() {
+		if err := s.tearDown(ctx, c); err != nil {
+			return err
+		}
+	}
 	if err := s.Roots.Remove(ctx, c.ID); err != nil {
 		return err
 	}

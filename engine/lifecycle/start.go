@@ -98,6 +98,11 @@ func startExitCode(err error) int {
 // bringUp does the steps of a start, each on the undo stack before it is begun.
 func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Stack) (pid int, a engine.Attached, err error) {
 	c := u.snapshot()
+	if c.Spec.NoClean && !c.Status.Started.IsZero() {
+		if err := s.tearDown(ctx, c); err != nil {
+			return 0, a, err
+		}
+	}
 	undone.Push("root", func(ctx context.Context) error { return s.Roots.Unmount(ctx, c.ID) })
 	root, err := s.Roots.Mount(ctx, c.ID)
 	if err != nil {

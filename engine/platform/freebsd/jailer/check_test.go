@@ -263,6 +263,20 @@ func TestDatasets(t *testing.T) {
 	}
 }
 
+func TestTunnels(t *testing.T) {
+	if g := tunnelGroup("0123456789abcdef"); len(g) > 15 || strings.ContainsAny(g[len(g)-1:], "0123456789") {
+		t.Errorf("group %q", g)
+	}
+	for name, want := range map[string]bool{"tap0": true, "tap12": true, "tap": false, "tun0": false, "tap0 ": false, "tap0; x": false} {
+		if got := validTunnel(name, engine.Tunnel{}); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+	if !validTunnel("tun3", engine.Tunnel{Tun: true}) {
+		t.Error("tun3 is none")
+	}
+}
+
 func TestUserland(t *testing.T) {
 	for script, want := range map[string]string{
 		"#!/bin/sh\nUSERLAND_VERSION=\"13.2-RELEASE-p4\"\n": "13.2-RELEASE-p4", "USERLAND_VERSION='14.0-CURRENT'": "14.0-CURRENT", "USERLAND_VERSION=$(id)": "", "": "",
@@ -343,17 +357,17 @@ func TestChain(t *testing.T) {
 	s.Spec.Before = []engine.Step{{Process: engine.ProcessSpec{Cmd: []string{"/etc/rc", "x"}, Env: []string{"A=1"}, User: "www"}, Timeout: time.Minute}}
 	s.Spec.After = []engine.Step{{Process: engine.ProcessSpec{Cmd: []string{"stop"}, WorkDir: "/srv"}}}
 	var p launch.Payload
-	chain(&p, s)
-	env := []string{"PATH=" + freebsdPath, "HOSTNAME=h"}
+	chain(&p, s, wish{made: []made{{"TAP", "tap7"}}, JailSpec: engine.JailSpec{Datasets: []engine.JailDataset{{Dataset: engine.Dataset{Env: "DS", Name: "t/x"}}, {Dataset: engine.Dataset{Name: "t/y"}}}}})
+	env := []string{"PATH=" + freebsdPath, "HOSTNAME=h", "DS=t/x", "TAP=tap7"}
 	want := launch.Payload{
-		Persist: true, All: true, Before: []launch.Step{{Args: []string{"/etc/rc", "x"}, Env: append(env, "A=1"), Cwd: "/", User: "www", Timeout: time.Minute}},
+		Persist: true, All: true, Before: []launch.Step{{Args: []string{"/etc/rc", "x"}, Env: append(slices.Clip(env), "A=1"), Cwd: "/", User: "www", Timeout: time.Minute}},
 		After: []launch.Step{{Args: []string{"stop"}, Env: env, Cwd: "/srv"}},
 	}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error(diff)
 	}
 	p = launch.Payload{}
-	chain(&p, engine.SandboxSpec{Spec: engine.Spec{TreeExit: true}})
+	chain(&p, engine.SandboxSpec{Spec: engine.Spec{TreeExit: true}}, wish{})
 	if p.All {
 		t.Error("the shim waits for descendants by itself where nothing else is to be done")
 	}

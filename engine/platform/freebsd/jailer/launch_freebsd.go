@@ -27,13 +27,13 @@ func (r *Runtime) Launch(_ context.Context, spec engine.SandboxSpec, box engine.
 			return engine.Launch{}, failed("start", spec.ID, fmt.Errorf("write %s: %w", name, err))
 		}
 	}
-	w, errs := readWish(spec.Spec)
-	if len(errs) > 0 {
-		return engine.Launch{}, failed("start", spec.ID, errors.Join(errs...))
+	w, err := r.wish(spec)
+	if err != nil {
+		return engine.Launch{}, failed("start", spec.ID, err)
 	}
 	p := process(spec, w, box.JID, spec.Spec.Process, spec.Args, nil)
 	p.MakeCwd, p.Sysctls = true, settings(spec.Spec.Security.Sysctls)
-	chain(&p, spec)
+	chain(&p, spec, w)
 	l, err := encode(p, spec.Spec.Process)
 	l.Stdin, l.StdinOnce = spec.Spec.OpenStdin, spec.Spec.StdinOnce
 	return l, failed("start", spec.ID, err)
@@ -52,10 +52,9 @@ func (r *Runtime) LaunchExec(_ context.Context, spec engine.SandboxSpec, box eng
 	if p.WorkDir == "" {
 		p.WorkDir = spec.Spec.Process.WorkDir
 	}
-	w, errs := readWish(spec.Spec)
 	var l engine.Launch
-	err := errors.Join(append(errs, known(spec.Root, p))...)
-	if err == nil {
+	w, err := r.wish(spec)
+	if err = errors.Join(err, known(spec.Root, p)); err == nil {
 		l, err = encode(process(spec, w, box.JID, p, p.Args(), p.Env), p)
 	}
 	if err != nil {
@@ -63,6 +62,16 @@ func (r *Runtime) LaunchExec(_ context.Context, spec engine.SandboxSpec, box eng
 	}
 	l.Stdin, l.StdinOnce = exec.AttachStdin, true
 	return l, nil
+}
+
+// wish is what the sandbox of a container was made with.
+func (r *Runtime) wish(spec engine.SandboxSpec) (wish, error) {
+	w, errs := readWish(spec.Spec)
+	if len(w.Tunnels) > 0 {
+		rec, err := r.places.readRecord(spec.ID)
+		w.made, errs = rec.Tunnels, append(errs, err)
+	}
+	return w, errors.Join(errs...)
 }
 
 // known refuses a user or group that a root does not know. The second stage looks again, in the jail; this is for whoever is

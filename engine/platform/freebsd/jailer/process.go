@@ -47,15 +47,9 @@ func setEnv(env []string, kv string) []string {
 
 // process renders what main and execs have in common. more is the exec's own environment.
 func process(s engine.SandboxSpec, w wish, jid int, p engine.ProcessSpec, args, more []string) launch.Payload {
-	var datasets []string
-	for _, d := range w.Datasets {
-		if d.Env != "" {
-			datasets = append(datasets, d.Env+"="+d.Name)
-		}
-	}
 	out := launch.Payload{
 		JID: jid, Args: args, Cwd: p.WorkDir, User: p.User, Groups: p.Groups,
-		Env:             environment(defaultPath(s.Platform), s.Spec.Hostname, p.TTY, datasets, s.Spec.Process.Env, more),
+		Env:             environment(defaultPath(s.Platform), s.Spec.Hostname, p.TTY, w.environment(), s.Spec.Process.Env, more),
 		NoNewPrivileges: noNewPrivileges(s.Spec.Security.Options),
 	}
 	if out.Cwd == "" {
@@ -70,7 +64,7 @@ func process(s engine.SandboxSpec, w wish, jid int, p engine.ProcessSpec, args, 
 }
 
 // chain adds what the image wants run before and after main.
-func chain(p *launch.Payload, s engine.SandboxSpec) {
+func chain(p *launch.Payload, s engine.SandboxSpec, w wish) {
 	if !s.Spec.Chained() {
 		return
 	}
@@ -81,7 +75,7 @@ func chain(p *launch.Payload, s engine.SandboxSpec) {
 	}{{s.Spec.Before, &p.Before}, {s.Spec.After, &p.After}} {
 		for _, step := range list.from {
 			*list.to = append(*list.to, launch.Step{
-				Args: step.Process.Cmd, Env: environment(defaultPath(s.Platform), s.Spec.Hostname, s.Spec.Process.TTY, step.Process.Env),
+				Args: step.Process.Cmd, Env: environment(defaultPath(s.Platform), s.Spec.Hostname, s.Spec.Process.TTY, w.environment(), step.Process.Env),
 				Cwd: cmp.Or(step.Process.WorkDir, "/"), User: step.Process.User, Timeout: step.Timeout,
 			})
 		}

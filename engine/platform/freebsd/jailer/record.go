@@ -17,6 +17,7 @@ type record struct {
 	Root     string   // the jail's path
 	Mounts   bool     `json:",omitempty"` // the jail may mount by itself
 	Datasets []string `json:",omitempty"`
+	Tunnels  []made   `json:",omitempty"`
 	// OOM are the messages of the kernel about this jail that stood in its buffer when the sandbox was made.
 	OOM []string `json:",omitempty"`
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/xcengine/xc/engine/internal/fstree"
 	"github.com/xcengine/xc/engine/internal/runner"
 	"github.com/xcengine/xc/engine/internal/undo"
+	"github.com/xcengine/xc/engine/platform/freebsd/devfs"
 	"github.com/xcengine/xc/engine/platform/freebsd/iov"
 	"github.com/xcengine/xc/engine/platform/freebsd/jail"
 	"github.com/xcengine/xc/engine/platform/freebsd/mount"
@@ -80,6 +83,9 @@ func (r *Runtime) makeSandbox(ctx context.Context, spec engine.SandboxSpec) (eng
 	if err := r.begin(spec, &rec); err != nil {
 		return none, err
 	}
+	if err := r.makeTunnels(ctx, spec.ID, &w, &rec); err != nil {
+		return none, err
+	}
 	if err := r.mount(ctx, spec, w, c.Root); err != nil {
 		return none, err
 	}
@@ -94,6 +100,13 @@ func (r *Runtime) makeSandbox(ctx context.Context, spec engine.SandboxSpec) (eng
 	}
 	if err := r.delegate(ctx, jid, rec.Datasets); err != nil {
 		return none, err
+	}
+	if c.VNET {
+		for _, t := range rec.Tunnels {
+			if _, err := r.ifconfig(ctx, t.Name, "vnet", strconv.Itoa(jid)); err != nil {
+				return none, err
+			}
+		}
 	}
 	set, err := processors(spec.Spec.Resources.CPUSetCPUs, r.about.NCPU)
 	if err != nil {
@@ -280,6 +293,67 @@ func (r *Runtime) delegate(ctx context.Context, jid int, datasets []string) erro
 	return nil
 }
 
+func (r *Runtime) ifconfig(ctx context.Context, args ...string) (string, error) {
+	res, err := r.cfg.Run.Run(ctx, runner.Cmd{Argv: append([]string{"/sbin/ifconfig"}, args...)})
+	return res.Stdout, err
+}
+
+// makeTunnels makes the interfaces that are wanted, shows their devices and notes them. Until that they are found by their group.
+func (r *Runtime) makeTunnels(ctx context.Context, id engine.ContainerID, w *wish, rec *record) error {
+	for _, t := range w.Tunnels {
+		kind := "tap"
+		if t.Tun {
+			kind = "tun"
+		}
+		out, err := r.ifconfig(ctx, kind, "create", "group", tunnelGroup(id))
+		if err != nil {
+			return err
+		}
+		name := strings.TrimSpace(out)
+		if !validTunnel(name, t) {
+			return fmt.Errorf("ifconfig %s create: answered %q", kind, name)
+		}
+		rec.Tunnels = append(rec.Tunnels, made{t.Env, name})
+		w.rules = append(w.rules, devfs.Rule{Path: name})
+	}
+	if w.made = rec.Tunnels; len(w.made) == 0 {
+		return nil
+	}
+	return r.places.writeRecord(id, *rec)
+}
+
+// takeTunnels takes the interfaces back from a jail, which may be gone: they come back by themselves then, at some time.
+func (r *Runtime) takeTunnels(ctx context.Context, rec record) {
+	for _, t := range rec.Tunnels {
+		if _, err := r.ifconfig(ctx, t.Name, "-vnet", rec.Jail); err != nil {
+			r.log.DebugContext(ctx, "interface not taken back", "interface", t.Name, "error", err)
+		}
+	}
+}
+
+// dropTunnels destroys the interfaces, and those that were made and not noted.
+func (r *Runtime) dropTunnels(ctx context.Context, id engine.ContainerID, rec record) error {
+	var errs []error
+	names := map[string]bool{}
+	for _, t := range rec.Tunnels {
+		names[t.Name] = true
+	}
+	out, err := r.ifconfig(ctx, "-g", tunnelGroup(id))
+	errs = append(errs, err)
+	for _, name := range strings.Fields(out) {
+		names[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		_, err := r.ifconfig(ctx, name, "destroy")
+		var exit *runner.Error
+		if errors.As(err, &exit) && strings.Contains(exit.Stderr, "does not exist") {
+			err = nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // RemoveSandbox implements lifecycle.Runtime. After an error the record stays, so that Sandboxes still tells of it.
 func (r *Runtime) RemoveSandbox(ctx context.Context, id engine.ContainerID, _ string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
@@ -291,7 +365,8 @@ func (r *Runtime) RemoveSandbox(ctx context.Context, id engine.ContainerID, _ st
 	if err != nil {
 		return failed("remove sandbox of", id, err)
 	}
-	err = errors.Join(removeJail(ctx, rec.Jail), rctl.Clear(rec.Jail), mount.UnmountAll(r.places.sandbox(id)))
+	r.takeTunnels(ctx, rec)
+	err = errors.Join(removeJail(ctx, rec.Jail), r.dropTunnels(ctx, id, rec), rctl.Clear(rec.Jail), mount.UnmountAll(r.places.sandbox(id)))
 	if err == nil && rec.Mounts {
 		err = mount.Sweep(rec.Root)
 	}

@@ -14,6 +14,38 @@ import (
 type wish struct {
 	engine.JailSpec
 	rules []devfs.Rule
+	made  []made // for Tunnels
+}
+
+// made is an interface that was made for a jail.
+type made struct{ Env, Name string }
+
+// environment tells the jail's programs of what was delegated to it and made for it.
+func (w wish) environment() []string {
+	var env []string
+	for _, d := range w.Datasets {
+		if d.Env != "" {
+			env = append(env, d.Env+"="+d.Name)
+		}
+	}
+	for _, m := range w.made {
+		env = append(env, m.Env+"="+m.Name)
+	}
+	return env
+}
+
+// tunnelGroup marks the interfaces that are made for a jail, as long as no jail has them: moving to one takes an interface out of
+// its groups. Names of groups have at most 15 characters and no digit at their end.
+func tunnelGroup(id engine.ContainerID) string { return "x" + id.Short() + "t" }
+
+// validTunnel is what ifconfig(8) answers to "create".
+func validTunnel(name string, t engine.Tunnel) bool {
+	kind := "tap"
+	if t.Tun {
+		kind = "tun"
+	}
+	number, ok := strings.CutPrefix(name, kind)
+	return ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 // readWish collects every mistake.
