@@ -251,7 +251,7 @@ func (s *Store) rootChanges(ctx context.Context, op string, id engine.ContainerI
 // engineFiles are what the engine keeps in every root for itself, as Docker does below its containers' own layer: files
 // whose content is the engine's wherever they stand, and the places of kernel file systems.
 var engineFiles = map[string]bool{
-	"etc/hosts": true, "etc/hostname": true, "etc/resolv.conf": true, "etc/mtab": true, ".dockerenv": true, "dev": true,
+	"etc/hosts": true, "etc/hostname": true, "etc/resolv.conf": true, "etc/mtab": true, ".dockerenv": true, "etc": true, "dev": true,
 	"dev/console": true, "dev/pts": true, "dev/shm": true, "dev/mqueue": true, "dev/fd": true, "proc": true, "sys": true,
 }
 
