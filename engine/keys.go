@@ -229,6 +229,26 @@ func ReadKeys(labels, annotations map[string]string) (Wishes, []error) {
 	return w, errs
 }
 
+// WithAnnotations gives labels together with those keys that are said as annotations.
+func WithAnnotations(labels, annotations map[string]string) map[string]string {
+	all := labels
+	for name, value := range annotations {
+		if _, known := FindKey(name); !known {
+			continue
+		}
+		if len(all) == len(labels) {
+			all = maps.Clone(labels)
+		}
+		if _, said := labels[name]; !said {
+			if all == nil {
+				all = map[string]string{}
+			}
+			all[name] = value
+		}
+	}
+	return all
+}
+
 // byNumber orders names so that x.2 comes before x.10.
 func byNumber(a, b string) int {
 	i, j := strings.LastIndexByte(a, '.'), strings.LastIndexByte(b, '.')

@@ -95,6 +95,17 @@ func TestReadKeys(t *testing.T) {
 	}
 }
 
+func TestWithAnnotations(t *testing.T) {
+	labels := map[string]string{"a": "1", "xc.ip": "em0"}
+	got := WithAnnotations(labels, map[string]string{"xc.ip": "em1", "xc.net-group": "n", "b": "2"})
+	if diff := cmp.Diff(map[string]string{"a": "1", "xc.ip": "em0", "xc.net-group": "n"}, got); diff != "" || len(labels) != 2 {
+		t.Error(diff, labels)
+	}
+	if got := WithAnnotations(nil, map[string]string{"xc.tree": ""}); len(got) != 1 {
+		t.Error(got)
+	}
+}
+
 func TestKeysTellWhatTheyNeed(t *testing.T) {
 	for label, want := range map[string]bool{
 		"xc.ip": true, "xc.ip.2": true, "xc.ipx": false, "xc.jail.allow.mlock": true, "xc.tree": false, "xc.entrypoint": false, "xc.copy.1": true, "a": false,

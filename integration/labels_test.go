@@ -107,7 +107,7 @@ const service = `{
 	"secure_level": 0, "ports": {}, "allow": ["raw_sockets"], "devfs_rules": [], "special_mounts": [],
 	"envs": {"PORT": {"required": false, "default_value": "80"}, "TOKEN": {"required": true, "description": "the password"}},
 	"entry_points": {
-		"main": {"exec": "sh", "args": ["-c", "echo main ${PORT} $$1 $TOKEN; id; pwd"], "default_args": [], "environ": {"URL": "http://$PORT"}, "user": "user", "work_dir": "/data"},
+		"main": {"exec": "sh", "args": ["-c", "echo main ${PORT} $TOKEN; id; pwd"], "default_args": [], "environ": {"URL": "http://$PORT"}, "user": "user", "work_dir": "/data"},
 		"other": {"exec": "echo", "args": ["other"], "default_args": ["one", "${URL:-none}"], "environ": {"URL": "u$PORT"}, "required_envs": ["KEY"]}
 	},
 	"default_entry_point": "main",
@@ -143,8 +143,8 @@ func TestImageOfTheOriginal(t *testing.T) {
 		e.must("rm", "-v", "box")
 	}
 	const root, user = "uid=0 gid=0 groups=0", "uid=1000 gid=1000 groups=10 1000"
-	run("init 81\n"+root+"\nmain 81 $1 x\n"+user+"\n/data\ndeinit\nby init", "-e", "PORT=81", "service")
-	run("main 80 $1 x\n"+user+"\n/data", "--label", "xc.no-init", "--label", "xc.no-deinit", "service")
+	run("init 81\n"+root+"\nmain 81 x\n"+user+"\n/data\ndeinit\nby init", "-e", "PORT=81", "service")
+	run("main 80 x\n"+user+"\n/data", "--label", "xc.no-init", "--label", "xc.no-deinit", "service")
 	run("other one u80", "-e", "KEY=k", "--label", "xc.no-init", "--label", "xc.no-deinit", "--label", "xc.entrypoint=other", "service")
 	run("other a b", "-e", "KEY=k", "--label", "xc.no-init", "--label", "xc.no-deinit", "--label", "xc.entrypoint=other", "service", "a", "b")
 	r = e.docker(args("service")...)

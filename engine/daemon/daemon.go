@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -193,6 +194,7 @@ func (d *Daemon) openNetworks(ctx context.Context, store *db.DB, using *users) e
 	d.Networks, err = networks.New(ctx, networks.Config{
 		Owner: d.owner, Store: store, Plumber: d.backends.Plumber, Firewall: d.backends.Firewall, Containers: using, Events: d.Events, Log: d.log,
 		DefaultAddr: bridge, DefaultMTU: d.Config.DefaultBridge.MTU,
+		HasInterface: func(name string) bool { _, err := net.InterfaceByName(name); return err == nil },
 	})
 	if err != nil {
 		return err

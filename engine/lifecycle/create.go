@@ -65,7 +65,7 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 	}
 	a.errs = append(a.errs, err)
 	if c.Endpoints, err = s.planEndpoints(ctx, c.Spec.Network.Mode, req.Endpoints); err == nil {
-		err = s.Networks.CheckLabels(c.Spec.Network.Mode, c.Endpoints, c.Spec.Labels)
+		err = s.Networks.CheckLabels(c.Spec.Network.Mode, c.Endpoints, keysOf(c))
 	}
 	a.errs = append(a.errs, err)
 	logFile, err := s.LogReader.Check(c.Spec.Log, c)

@@ -13,7 +13,7 @@ import (
 // Containers that name a network in engine.LabelNetGroup know each other by their hosts files, where no resolver is asked.
 
 func (s *Service) noteGroups(c engine.Container) {
-	for _, g := range engine.NetGroups(c.Spec.Labels) {
+	for _, g := range engine.NetGroups(keysOf(c)) {
 		if s.groups[g] == nil {
 			s.groups[g] = map[engine.ContainerID]bool{}
 		}
@@ -22,7 +22,7 @@ func (s *Service) noteGroups(c engine.Container) {
 }
 
 func (s *Service) forgetGroups(c engine.Container) {
-	for _, g := range engine.NetGroups(c.Spec.Labels) {
+	for _, g := range engine.NetGroups(keysOf(c)) {
 		delete(s.groups[g], c.ID)
 		if len(s.groups[g]) == 0 {
 			delete(s.groups, g)
@@ -52,7 +52,7 @@ func (s *Service) members(group string, but engine.ContainerID) []engine.Contain
 // groupHosts names everyone in a container's groups, itself included.
 func (s *Service) groupHosts(c engine.Container) []byte {
 	var b bytes.Buffer
-	for _, group := range engine.NetGroups(c.Spec.Labels) {
+	for _, group := range engine.NetGroups(keysOf(c)) {
 		all := append(s.members(group, c.ID), c)
 		slices.SortFunc(all, func(a, b engine.Container) int { return strings.Compare(a.Name, b.Name) })
 		for _, m := range all {
@@ -67,7 +67,7 @@ func (s *Service) groupHosts(c engine.Container) []byte {
 // tellGroups brings the hosts files of a container's fellows to its coming and going.
 func (s *Service) tellGroups(c engine.Container) {
 	told := map[engine.ContainerID]bool{}
-	for _, group := range engine.NetGroups(c.Spec.Labels) {
+	for _, group := range engine.NetGroups(keysOf(c)) {
 		for _, m := range s.members(group, c.ID) {
 			if !told[m.ID] {
 				told[m.ID] = true

@@ -20,8 +20,13 @@ import (
 func attachment(c engine.Container, box engine.Sandbox) engine.Attachment {
 	return engine.Attachment{
 		Container: c.ID, Name: c.Name, Hostname: c.Spec.Hostname, Sandbox: box, Mode: c.Spec.Network.Mode, Endpoints: c.Endpoints,
-		DNS: c.Spec.Network.DNS, Labels: c.Spec.Labels, Bindings: c.Spec.Network.Bindings, PublishAll: c.Spec.Network.PublishAll, Exposed: c.Spec.ExposedPorts,
+		DNS: c.Spec.Network.DNS, Labels: keysOf(c), Bindings: c.Spec.Network.Bindings, PublishAll: c.Spec.Network.PublishAll, Exposed: c.Spec.ExposedPorts,
 	}
+}
+
+// keysOf are a container's labels, and the keys that are said as annotations.
+func keysOf(c engine.Container) map[string]string {
+	return engine.WithAnnotations(c.Spec.Labels, c.Spec.Annotations)
 }
 
 func joinsNetwork(c engine.Container) bool {

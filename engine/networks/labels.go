@@ -99,6 +99,11 @@ func (s *Service) CheckLabels(mode engine.NetworkMode, endpoints map[string]engi
 	if len(x.devices) > 0 && (mode == nameHost || strings.HasPrefix(string(mode), "container:")) {
 		errs = append(errs, fmt.Errorf("label %s: a container with the network of the host or of another container has all its interfaces", engine.LabelIP))
 	}
+	for _, d := range x.devices {
+		if !s.has(d.name) {
+			errs = append(errs, fmt.Errorf("label %s: this host has no interface %s (ifconfig -l and ip link name those that it has)", engine.LabelIP, d.name))
+		}
+	}
 	if _, there := endpoints[x.mainNetwork]; x.mainNetwork != "" && !there {
 		errs = append(errs, fmt.Errorf("label %s: the container has no network %s", engine.LabelMainAddress, x.mainNetwork))
 	}
@@ -111,6 +116,21 @@ func (s *Service) CheckLabels(mode engine.NetworkMode, endpoints map[string]engi
 		return nil
 	}
 	return &engine.Error{Op: "check", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: engine.Problems(errs)}
+}
+
+// has reports whether an interface is on the host, or in a container of ours that may give it back.
+func (s *Service) has(name string) bool {
+	if s.HasInterface == nil || s.HasInterface(name) {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.boxes {
+		if slices.ContainsFunc(b.plugs, func(p engine.Plug) bool { return p.Device == name }) {
+			return true
+		}
+	}
+	return false
 }
 
 // plugs are the devices as they are plugged.

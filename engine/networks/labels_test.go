@@ -75,6 +75,20 @@ func TestLabels(t *testing.T) {
 	}
 }
 
+// An interface that is not there is told before anything is made. One that a container has now will be back.
+func TestAbsentDevices(t *testing.T) {
+	s := newSite(t, func(c *networks.Config) { c.HasInterface = func(name string) bool { return name == "em0" } })
+	check := func(name string) error {
+		return s.CheckLabels("bridge", map[string]engine.Endpoint{"bridge": {}}, map[string]string{"xc.ip": name})
+	}
+	if err := check("em0"); err != nil {
+		t.Error(err)
+	}
+	if err := check("em7"); engine.KindOf(err) != engine.Invalid || !strings.Contains(err.Error(), "this host has no interface em7") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestDevices(t *testing.T) {
 	s := administrators(t)
 	a, _ := s.start("c", map[string]engine.EndpointSpec{"bridge": {}}, labelled("xc.ip", "em0|192.168.8.7/24", "xc.ip.2", "em1.10"))

@@ -36,6 +36,8 @@ type Config struct {
 	// ResolvConf is the host's file (empty: /etc/resolv.conf). ResolvConfUpstream is read in its place for containers when
 	// it names loopback addresses only, as hosts with systemd-resolved have it (empty: /run/systemd/resolve/resolv.conf).
 	ResolvConf, ResolvConfUpstream string
+	// HasInterface reports whether the host has an interface of a name. Nil: that is found out when it is needed.
+	HasInterface func(name string) bool
 }
 
 // Service is the networks of one daemon. It is safe for concurrent use; calls for one container are made one at a time.

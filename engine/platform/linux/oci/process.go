@@ -127,12 +127,12 @@ func chain(p *specs.Process, r request, known accounts.Files) error {
 	if err != nil {
 		return err
 	}
-	p.User = specs.User{}
+	p.User = specs.User{AdditionalGids: []uint32{0}}
 	p.Env = append(p.Env, initproc.ChainVariable+"="+string(b))
 	return nil
 }
 
-// identity is nil for root without further groups, which docker-init is: it may lack the capability to change to that.
+// identity is nil for root without further groups than its own, which docker-init is: it may lack the capability to change to that.
 func identity(u specs.User) *initproc.User {
 	if u.UID == 0 && u.GID == 0 && !slices.ContainsFunc(u.AdditionalGids, func(g uint32) bool { return g != 0 }) {
 		return nil

@@ -208,7 +208,7 @@ func TestRenderChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := got.Process
-	if diff := cmp.Diff([]string{initTarget, initTreeFlag, "--", "true"}, p.Args); diff != "" || p.User.UID != 0 || p.User.GID != 0 || len(p.User.AdditionalGids) != 0 {
+	if diff := cmp.Diff([]string{initTarget, initTreeFlag, "--", "true"}, p.Args); diff != "" || p.User.UID != 0 || p.User.GID != 0 || len(p.User.AdditionalGids) != 1 {
 		t.Errorf("%+v %s", p.User, diff)
 	}
 	text, there := strings.CutPrefix(p.Env[len(p.Env)-1], initproc.ChainVariable+"=")
