@@ -31,7 +31,9 @@ func TestCommand(t *testing.T) {
 			Env: []string{"HOST=other", "NAME=", "PATH=/mine", "PORT=81", "URL=http://other"},
 		}, nil},
 		"a default taken away": {
-			Exec{Exec: "x", Args: []string{"$PORT", "${PORT:?which port}", "${PORT"}}, []string{"PORT"}, Command{Args: []string{"x", "$PORT", "${PORT:?which port}", "${PORT"}, Env: []string{"PATH=/bin"}},
+			Exec{Exec: "x", Args: []string{"$PORT", "${PORT:?which port}", "${PORT"}},
+			[]string{"PORT"},
+			Command{Args: []string{"x", "$PORT", "${PORT:?which port}", "${PORT"}, Env: []string{"PATH=/bin"}},
 			[]string{`argument "$PORT": variable PORT is not set`, "PORT: which port", `argument "${PORT"`},
 		},
 		"cleared":                {Exec{Exec: "x", ClearEnv: true, Environ: map[string]string{"A": "$PORT"}}, []string{"B=b"}, Command{Args: []string{"x"}, Env: []string{"A=80", "B=b"}}, nil},

@@ -90,7 +90,9 @@ func TestPublishedPortsFromOutside(t *testing.T) {
 	other := outside(t, e.owner()[:4])
 	open, closed := freePort(t), freePort(t)
 	e.must("run", "-d", "--name", "web", "-p", open+":80", "-p", "127.0.0.1:"+closed+":80", "testbox", "httpd")
-	get := func(port string) (string, error) { return other.get("http://" + net.JoinHostPort(other.host, port) + "/") }
+	get := func(port string) (string, error) {
+		return other.get("http://" + net.JoinHostPort(other.host, port) + "/")
+	}
 	eventually(t, "an answer from outside", func() bool { out, _ := get(open); return strings.Contains(out, "from "+other.addr+"\n") })
 	if out, err := get(closed); err == nil {
 		t.Errorf("a port of 127.0.0.1 answers outside: %q", out)

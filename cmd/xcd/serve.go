@@ -45,7 +45,7 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 		Services: nativeapi.Services{
 			System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks, Host: d.Platform(),
 		},
-		PeerUID:  peercred.UID, Log: log,
+		PeerUID: peercred.UID, Log: log,
 		Version: wire.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
 	})
 	serving, stop := errgroup.WithContext(ctx)

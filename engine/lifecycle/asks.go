@@ -222,8 +222,10 @@ func (a *asks) withoutJail() {
 		asked bool
 		what  string
 	}{
-		{len(a.jail.Allow) > 0, "allow." + strings.Join(a.jail.Allow, ", allow.")}, {len(a.jail.DevfsRules) > 0, "rules for devices"},
-		{a.jail.SecureLevel > 0, "a secure level"}, {len(a.jail.Datasets) > 0, "ZFS datasets"},
+		{len(a.jail.Allow) > 0, "allow." + strings.Join(a.jail.Allow, ", allow.")},
+		{len(a.jail.DevfsRules) > 0, "rules for devices"},
+		{a.jail.SecureLevel > 0, "a secure level"},
+		{len(a.jail.Datasets) > 0, "ZFS datasets"},
 	} {
 		if x.asked {
 			ignored = append(ignored, x.what)
@@ -288,9 +290,14 @@ func (a *asks) params(params map[string]string) {
 		name, value string
 		asked       bool
 	}{
-		{"sysvmsg", string(a.jail.SysVMsg), true}, {"sysvsem", string(a.jail.SysVSem), true}, {"sysvshm", string(a.jail.SysVShm), true},
-		{"osrelease", a.jail.OSRelease, !linux}, {"osreldate", strconv.Itoa(int(a.jail.OSReldate)), !linux && a.jail.OSReldate != 0},
-		{"linux.osname", a.jail.LinuxOSName, linux}, {"linux.osrelease", a.jail.LinuxOSRelease, linux}, {"linux.oss_version", a.jail.LinuxOSSVersion, linux},
+		{"sysvmsg", string(a.jail.SysVMsg), true},
+		{"sysvsem", string(a.jail.SysVSem), true},
+		{"sysvshm", string(a.jail.SysVShm), true},
+		{"osrelease", a.jail.OSRelease, !linux},
+		{"osreldate", strconv.Itoa(int(a.jail.OSReldate)), !linux && a.jail.OSReldate != 0},
+		{"linux.osname", a.jail.LinuxOSName, linux},
+		{"linux.osrelease", a.jail.LinuxOSRelease, linux},
+		{"linux.oss_version", a.jail.LinuxOSSVersion, linux},
 	} {
 		if p.asked && p.value != "" {
 			asked(p.name, p.value, p.value != string(imageformat.SysVInherit))

@@ -150,7 +150,9 @@ func TestChain(t *testing.T) {
 	}{
 		"in order": {Chain{Before: []Step{shell("echo 1 $OWN"), shell("echo 2")}, After: []Step{shell("echo 4")}}, []string{"--", "sh", "-c", "echo 3 $OWN; exit 5"}, 5, "1 1\n2\n3\n4\n"},
 		"how they end": {
-			Chain{Before: []Step{inDir, hanging, {Args: []string{"nosuch"}, Env: []string{"PATH=/bin"}}}, After: []Step{{Args: []string{"/nosuch"}}}}, []string{"true"}, 0,
+			Chain{Before: []Step{inDir, hanging, {Args: []string{"nosuch"}, Env: []string{"PATH=/bin"}}}, After: []Step{{Args: []string{"/nosuch"}}}},
+			[]string{"true"},
+			0,
 			dir + "\n0\ndocker-init: sh ended with exit code 3\ndocker-init: sh took longer than 10ms and is killed\ndocker-init: sh ended with exit code 137\n" +
 				"docker-init: exec nosuch failed: executable file not found in $PATH\ndocker-init: exec /nosuch failed: no such file or directory\n",
 		},
