@@ -143,18 +143,18 @@ func (f *Firewall) render(rules engine.FirewallRules, host Host) ([]load, error)
 	return loads, nil
 }
 
-// busyTimeout is how long is waited for others who load rules.
-const busyTimeout = 10 * time.Second
+// againTimeout is how long it is tried to load what others keep from being loaded.
+const againTimeout = 10 * time.Second
 
-// pfctl runs pfctl(8). Of all who load rules at a time the kernel lets the last one go on, whatever anchors they are of, and
-// has the others begin again.
+// pfctl runs pfctl(8), again if it has to. Of all who load rules at a time the kernel lets the last one go on, whatever anchors
+// they are of, and has the others begin anew.
 func (f *Firewall) pfctl(ctx context.Context, stdin string, args ...string) error {
 	if stdin == "" && slices.Contains(args, "-f") {
 		stdin = "\n" // nothing is something: an empty ruleset
 	}
-	for end, pause := time.Now().Add(busyTimeout), 5*time.Millisecond; ; pause = min(2*pause, time.Second/4) {
+	for end, pause := time.Now().Add(againTimeout), 5*time.Millisecond; ; pause = min(2*pause, time.Second/4) {
 		err := f.pfctlOnce(ctx, stdin, args)
-		if err == nil || !Busy(err) || time.Now().After(end) {
+		if err == nil || !Again(err.Error()) || time.Now().After(end) {
 			return err
 		}
 		select {

@@ -26,8 +26,11 @@ func Complaint(stderr string) string {
 	return strings.Join(found, "; ")
 }
 
-// Busy reports whether pfctl(8) lost to somebody else who loaded rules meanwhile. Nothing was changed then.
-func Busy(err error) bool { return strings.Contains(err.Error(), "Device busy") }
+// Again reports whether pfctl(8) failed for what others did meanwhile and may do better another time: somebody else loaded
+// rules, or an interface went while it looked at all of them. Nothing was changed then. It tells by its words alone.
+func Again(said string) bool {
+	return strings.Contains(said, "Device busy") || strings.Contains(said, "SIOCGIF") && strings.Contains(said, "Device not configured")
+}
 
 // load is one thing that must hold.
 type load struct {

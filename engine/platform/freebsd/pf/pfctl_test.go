@@ -22,6 +22,17 @@ func TestComplaint(t *testing.T) {
 	}
 }
 
+func TestAgain(t *testing.T) {
+	for said, want := range map[string]bool{
+		"pfctl: DIOCADDRULENV: Device busy": true, "pfctl: SIOCGIFGROUP: Device not configured": true,
+		"stdin:1: syntax error": false, "pfctl: /dev/pf: Device not configured": false, "": false,
+	} {
+		if got := Again(said); got != want {
+			t.Errorf("%q: %v", said, got)
+		}
+	}
+}
+
 func TestEnded(t *testing.T) {
 	a, b := port(engine.UDP, "0.0.0.0", 8080, "172.17.0.2:80"), port(engine.UDP, "0.0.0.0", 8081, "172.17.0.3:80")
 	moved, tcp := a, port(engine.TCP, "0.0.0.0", 8080, "172.17.0.4:80")
