@@ -80,6 +80,7 @@ func recovered(t *testing.T, steps []string, f func(e *engine, step string)) {
 	t.Parallel()
 	e := start(t)
 	e.must("volume", "create", "kept")
+	e.must("run", "--rm", "testbox", "true") // what the first of all containers leaves for good
 	before := e.footprint()
 	for _, step := range steps {
 		t.Run(step, func(t *testing.T) {
