@@ -137,8 +137,13 @@ func Attach(jid int) error {
 	return nil
 }
 
-// Knows reports whether this kernel has a parameter; some exist only while a module is loaded.
+// Knows reports whether this kernel has a parameter; some exist only while a module is loaded. One that others are below, as
+// those of allow.mount are, is described by a child without a name.
 func Knows(param string) bool {
-	_, err := unix.SysctlRaw("security.jail.param." + param)
-	return err == nil
+	for _, name := range []string{param, param + "."} {
+		if _, err := unix.SysctlRaw("security.jail.param." + name); err == nil {
+			return true
+		}
+	}
+	return false
 }
