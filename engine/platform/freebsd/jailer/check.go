@@ -54,6 +54,8 @@ func check(s engine.SandboxSpec, h host) ([]string, error) {
 		_, err = jail.Params(c)
 		f.add(err)
 		f.known(c, h)
+		f.warn(c.VNET && slices.ContainsFunc(s.Spec.Security.CapDrop, func(c string) bool { return capName(c) == "NET_RAW" }),
+			"capability NET_RAW is not dropped: root in a jail with a network stack of its own always has it")
 		f.sysctls(s.Spec.Security.Sysctls, h, c.VNET)
 	}
 	f.datasets(w.Datasets, h)

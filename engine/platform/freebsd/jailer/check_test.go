@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/platform/freebsd/devfs"
 	"github.com/xcengine/xc/engine/platform/freebsd/jail"
 	"github.com/xcengine/xc/engine/platform/freebsd/jail/launch"
 	"github.com/xcengine/xc/engine/platform/freebsd/linuxulator"
@@ -85,6 +86,15 @@ func TestCheck(t *testing.T) {
 				s.Spec.Security.CapAdd, s.Spec.Security.CapDrop = []string{"CAP_SYS_TIME", "sys_module", "NET_ADMIN", "FLY"}, []string{"ALL"}
 			},
 			warn: []string{"no allow.settime", "no allow.adjtime", "SYS_MODULE is not added", "ALL is not dropped"}, err: []string{`"FLY"`},
+		},
+		"a capability that a stack brings": {
+			change: func(s *engine.SandboxSpec, _ *host) { s.Spec.Security.CapDrop = []string{"NET_RAW"} },
+			warn:   []string{"NET_RAW is not dropped"},
+		},
+		"a capability that no stack brings": {
+			change: func(s *engine.SandboxSpec, _ *host) {
+				s.HostNetwork, s.Spec.Security.CapDrop = true, []string{"NET_RAW"}
+			},
 		},
 		"ulimits": {
 			change: func(s *engine.SandboxSpec, _ *host) {
@@ -274,6 +284,27 @@ func TestTunnels(t *testing.T) {
 	}
 	if !validTunnel("tun3", engine.Tunnel{Tun: true}) {
 		t.Error("tun3 is none")
+	}
+}
+
+func TestRulesOf(t *testing.T) {
+	has := func(j engine.JailSpec, path string) bool {
+		s := engine.Spec{Jail: j}
+		w, errs := readWish(s)
+		rules, err := rulesOf(s, w)
+		if len(errs) > 0 || err != nil {
+			t.Fatal(errs, err)
+		}
+		return slices.ContainsFunc(rules, func(r devfs.Rule) bool { return r.Path == path && !r.Hide })
+	}
+	if has(engine.JailSpec{}, "zfs") {
+		t.Error("a container without a dataset sees /dev/zfs")
+	}
+	if !has(engine.JailSpec{Datasets: []engine.JailDataset{{Dataset: engine.Dataset{Name: "tank/x"}}}}, "zfs") {
+		t.Error("a container with a dataset cannot speak to ZFS")
+	}
+	if !has(engine.JailSpec{DevfsRules: []string{"bpf*"}}, "bpf*") {
+		t.Error("a label's rule is not there")
 	}
 }
 

@@ -117,6 +117,9 @@ func rulesOf(s engine.Spec, w wish) ([]devfs.Rule, error) {
 		}
 		rules = append(rules, r)
 	}
+	if len(w.Datasets) > 0 {
+		rules = append(rules, devfs.Rule{Path: "zfs"}) // zfs(8) speaks to it
+	}
 	return append(rules, w.rules...), nil
 }
 

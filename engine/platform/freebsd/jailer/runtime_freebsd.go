@@ -40,6 +40,7 @@ type Runtime struct {
 	about  engine.Capabilities
 	racct  bool
 	log    *slog.Logger
+	meters meters
 
 	// nesting guards the moments in which a jail may have one child more.
 	nesting sync.Mutex

@@ -371,6 +371,7 @@ func (r *Runtime) RemoveSandbox(ctx context.Context, id engine.ContainerID, _ st
 		err = mount.Sweep(rec.Root)
 	}
 	if err == nil {
+		r.meters.drop(id)
 		err = removeEmptied(r.places, id)
 	}
 	return failed("remove sandbox of", id, err)

@@ -37,8 +37,7 @@ func (r *Runtime) Update(_ context.Context, id engine.ContainerID, res engine.Re
 	return failed("update", id, errors.Join(err, pin(info.JID, set)))
 }
 
-// Stats implements lifecycle.Runtime. The kernel's account of processor time counts whole seconds; what the living processes
-// used is finer. The larger of both grows steadily, also when processes end.
+// Stats implements lifecycle.Runtime.
 func (r *Runtime) Stats(_ context.Context, id engine.ContainerID, box engine.Sandbox, _ int) (engine.Stats, error) {
 	rec, info, err := r.running("stats", id)
 	if err != nil {
@@ -61,9 +60,11 @@ func (r *Runtime) Stats(_ context.Context, id engine.ContainerID, box engine.San
 		}
 	}
 	if r.racct {
-		if err := account(&s, rec.Jail); err != nil {
+		counted, err := account(&s, rec.Jail)
+		if err != nil {
 			return s, failed("stats", id, err)
 		}
+		s.CPU.Total = uint64(r.meters.of(id).read(time.Duration(s.CPU.Total), counted))
 	}
 	s.CPU.User = s.CPU.Total
 	if s.CPU.System, err = systemTime(); err != nil {
@@ -78,17 +79,16 @@ func (r *Runtime) Stats(_ context.Context, id engine.ContainerID, box engine.San
 	return s, nil
 }
 
-// account adds what the kernel keeps of a jail.
-func account(s *engine.Stats, name string) error {
+// account adds what the kernel keeps of a jail, and gives the processor time that it counts.
+func account(s *engine.Stats, name string) (time.Duration, error) {
 	use, err := rctl.Use(name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	rules, err := rctl.Get(name)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	s.CPU.Total = max(s.CPU.Total, use.CPUTime*uint64(time.Second))
 	s.Pids.Limit = rctl.Bound(rules, "maxproc", "deny")
 	s.Memory.Detail = map[string]uint64{"rss": s.Memory.Usage, "swap": use.Swap}
 	if limit := rctl.Bound(rules, "memoryuse", "sigkill"); limit > 0 && limit < s.Memory.Limit {
@@ -96,7 +96,7 @@ func account(s *engine.Stats, name string) error {
 	}
 	// What is just being taken is not yet killed for.
 	s.Memory.Usage = min(s.Memory.Usage, s.Memory.Limit)
-	return nil
+	return time.Duration(use.CPUTime) * time.Second, nil
 }
 
 // systemTime is the time in nanoseconds of all processors together, whatever they did.
