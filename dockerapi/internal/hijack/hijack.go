@@ -33,6 +33,12 @@ type Stream struct {
 // lasts until the connection ends. tty says that the streams are one and not multiplexed. After an error that this returns
 // the answer can still be written as usual.
 func Take(w http.ResponseWriter, r *httpx.Request, tty bool) (*Stream, error) {
+	// A body, which dockerode sends, is part of the request: what follows it is the stream's.
+	if r.ContentLength > 0 {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return nil, &engine.Error{Kind: engine.Invalid, Err: fmt.Errorf("read the request's body: %w", err)}
+		}
+	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, &engine.Error{Kind: engine.Internal, Err: fmt.Errorf("take over the connection: %w", err)}

@@ -125,6 +125,18 @@ func TestUpgrade(t *testing.T) {
 	})
 }
 
+// TestBodyIsNoInput: dockerode sends attach's options once more as a body.
+func TestBodyIsNoInput(t *testing.T) {
+	overBoth(t, func(t *testing.T, network string) {
+		c := listen(t, network, true, cat)()
+		r, _ := ask(t, c, strings.Replace(upgrade, "Content-Length: 0", "Content-Length: 15", 1)+"{\"stream\":true}early")
+		closeWrite(t, c)
+		if out, err := io.ReadAll(r); err != nil || string(out) != "early" {
+			t.Errorf("%q, %v", out, err)
+		}
+	})
+}
+
 func closeWrite(t *testing.T, c net.Conn) {
 	t.Helper()
 	if err := c.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
