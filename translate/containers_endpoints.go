@@ -39,13 +39,9 @@ func Endpoint(networkName string, s *network.EndpointSettings) (engine.EndpointS
 // checkEndpoint refuses settings in dockerd's words.
 func checkEndpoint(name string, s *network.EndpointSettings) error {
 	var faults []string
-	if !container.NetworkMode(name).IsUserDefined() {
-		if s.IPAMConfig != nil && (s.IPAMConfig.IPv4Address != "" || s.IPAMConfig.IPv6Address != "") {
-			faults = append(faults, "user specified IP address is supported on user defined networks only")
-		}
-		if len(s.Aliases) > 0 {
-			faults = append(faults, "network-scoped alias is supported only for containers in user defined networks")
-		}
+	// Whether an address can be had the networks say, which know the subnets.
+	if !container.NetworkMode(name).IsUserDefined() && len(s.Aliases) > 0 {
+		faults = append(faults, "network-scoped alias is supported only for containers in user defined networks")
 	}
 	if err := s.IPAMConfig.Validate(); err != nil {
 		var several interface{ Unwrap() []error }

@@ -86,10 +86,13 @@ func (n *network) specErrors(e engine.EndpointSpec) []error {
 			wrong("network-scoped alias is supported only for containers in user defined networks")
 		}
 	}
+	addresses := true
 	if e.IPv4.IsValid() && (!e.IPv4.Is4() || e.IPv4.IsUnspecified()) {
+		addresses = false
 		wrong("invalid IPv4 address: %s", e.IPv4)
 	}
 	if e.IPv6.IsValid() && (!e.IPv6.Is6() || e.IPv6.IsUnspecified()) {
+		addresses = false
 		wrong("invalid IPv6 address: %s", e.IPv6)
 	}
 	for _, a := range e.LinkLocal {
@@ -97,7 +100,7 @@ func (n *network) specErrors(e engine.EndpointSpec) []error {
 			wrong("invalid link-local IP address: %s", a)
 		}
 	}
-	if len(errs) == 0 && !n.Predefined {
+	if addresses {
 		for _, a := range []netip.Addr{e.IPv4, e.IPv6} {
 			if err := n.admitAddress(a); err != nil {
 				errs = append(errs, err)
