@@ -17,6 +17,7 @@ help:
 	@echo "make test         every test; what needs root or a missing tool says so and is skipped"
 	@echo "make check        formatting, vet and staticcheck for linux and freebsd, the import rule, all cross builds"
 	@echo "make integration  the black-box tests alone"
+	@echo "make clients      brings the stock clients that more tests run: docker 28 and 29, Compose 1, 2 and 5, SDKs for Go, Node and Python"
 	@echo "make bench        times beside another engine: make bench PEER=unix:///path/to/docker.sock"
 	@echo "make dist         the release's tarball, and of it the programs for every platform, in ./dist"
 	@echo "make package      packages for FreeBSD's pkg(8) of these, in ./dist"
@@ -34,6 +35,9 @@ test:
 
 integration:
 	$(GO) test -timeout 20m -count=1 -v ./integration/...
+
+clients:
+	GO="$(GO)" sh integration/clients/build
 
 bench: build
 	$(GO) run ./integration/bench -xcd bin/xcd -peer "$(PEER)"
@@ -56,4 +60,4 @@ fmt:
 clean:
 	rm -rf bin dist
 
-.PHONY: help build demo test integration bench check dist package fmt clean
+.PHONY: help build demo test integration clients bench check dist package fmt clean

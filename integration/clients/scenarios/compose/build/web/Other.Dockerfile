@@ -1,0 +1,2 @@
+FROM testbox
+COPY page /word
