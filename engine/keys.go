@@ -50,6 +50,7 @@ const (
 	LabelInitTimeout   = "xc.init-timeout"
 	LabelDeinitTimeout = "xc.deinit-timeout"
 	LabelDNS           = "xc.dns"
+	LabelOwner         = "xc.owner"
 
 	// AnnotationJail is how ocijail and podman name jail parameters.
 	AnnotationJail = "org.freebsd.jail."
@@ -116,6 +117,7 @@ type Wishes struct {
 	// InitTimeout and DeinitTimeout bound each program of the image's chains; 0 is the engine's default.
 	InitTimeout, DeinitTimeout time.Duration
 	DNS                        DNSSource
+	Owner                      int // the user of the host whose container it is; 0 is root
 	// Used are the keys that were given, each once.
 	Used []Key
 }
@@ -157,6 +159,7 @@ var keys = []Key{
 	{Name: LabelInitTimeout, Value: "DURATION", Text: "how long each of the image's programs before the main one may take", read: duration(func(w *Wishes) *time.Duration { return &w.InitTimeout })},
 	{Name: LabelDeinitTimeout, Value: "DURATION", Text: "how long each of the image's programs after the main one may take", read: duration(func(w *Wishes) *time.Duration { return &w.DeinitTimeout })},
 	{Name: LabelDNS, Value: "image, empty or host", Text: "resolv.conf is the root's own, empty, or the host's", read: readDNS},
+	{Name: LabelOwner, Value: "UID", Text: "the user of the host, by number, who may use the container through xc's own socket", Needs: PrivilegeHost, read: readOwner},
 	{Name: LabelIP, Many: true, Value: "IF or IF|ADDR[/BITS],…", Text: "an interface of the host with addresses", Needs: PrivilegeNetwork},
 	{Name: LabelMainAddress, Value: "network/NAME or ipaddr/ADDR", Text: "where ports are published", Needs: PrivilegeNetwork},
 	{Name: LabelNetGroup, Value: "NETWORK[,NETWORK]", Text: "names each other's members in their hosts files", Needs: PrivilegeNetwork},
@@ -351,6 +354,15 @@ func readDNS(w *Wishes, _, value string) error {
 		return nil
 	}
 	return errors.New("must be image, empty or host")
+}
+
+func readOwner(w *Wishes, _, value string) error {
+	uid, err := strconv.ParseUint(value, 10, 31)
+	if err != nil {
+		return errors.New("must be the number of a user")
+	}
+	w.Owner = int(uid)
+	return nil
 }
 
 // readVNET takes jail(8)'s words as well.

@@ -158,7 +158,7 @@ func (w *wish) run(r *reader, c *wire.ContainerCreate, args []string) {
 	case w.entryPoint != "" && w.program != "":
 		r.failf("--entry-point and --entrypoint exclude each other")
 	case w.entryPoint != "":
-		c.Labels["xc.entrypoint"], c.Args = w.entryPoint, args
+		c.Labels[engine.LabelEntryPoint], c.Args = w.entryPoint, args
 	case w.program != "":
 		c.Entrypoint, c.Args = []string{w.program}, args
 	case len(args) > 0:
@@ -239,8 +239,18 @@ func (w *wish) mounts(r *reader, c *wire.ContainerCreate) {
 		if v.readOnly {
 			v.source += ":ro"
 		}
-		c.Labels["xc.volume."+v.target] = v.source
+		c.Labels[engine.LabelVolume+v.target] = v.source
 	}
+}
+
+func (w *wish) dnsSource() string {
+	switch {
+	case w.emptyDNS:
+		return string(engine.DNSNone)
+	case w.keepDNS:
+		return string(engine.DNSImage)
+	}
+	return ""
 }
 
 // keys are what goes as labels: what Docker has no word for.
@@ -258,22 +268,22 @@ func (w *wish) keys(r *reader, c *wire.ContainerCreate) {
 	for _, text := range w.datasets {
 		r.failed("-z", parseDataset(text))
 	}
-	many("xc.dataset", w.datasets)
-	many("xc.tap", w.taps)
-	many("xc.tun", w.tuns)
-	many("xc.copy", each(r, "--copy", w.copies, parseCopy))
-	many("xc.extra-layer", each(r, "--extra-layer", w.layers, extraLayer))
+	many(engine.LabelDataset, w.datasets)
+	many(engine.LabelTap, w.taps)
+	many(engine.LabelTun, w.tuns)
+	many(engine.LabelCopy, each(r, "--copy", w.copies, parseCopy))
+	many(engine.LabelExtraLayer, each(r, "--extra-layer", w.layers, extraLayer))
 	for name, value := range r.pairs("-o", w.params, false) {
-		c.Labels["xc.jail."+name] = value
+		c.Labels[engine.LabelJail+name] = value
 	}
-	for key, on := range map[string]bool{"xc.vnet": w.vnet, "xc.usdt": w.usdt, "xc.enable-pf": w.pf, "xc.persist": w.persist} {
+	for key, on := range map[string]bool{engine.LabelVNET: w.vnet, engine.LabelUSDT: w.usdt, engine.LabelPF: w.pf, engine.LabelPersist: w.persist} {
 		if on {
 			c.Labels[key] = "true"
 		}
 	}
 	for key, value := range map[string]string{
-		engine.LabelMainAddress: w.mainAddress, engine.LabelNetGroup: strings.Join(w.netGroups, ","), "xc.max-children": w.maxChildren,
-		"xc.dns": map[bool]string{w.emptyDNS: "empty", w.keepDNS: "image"}[true], "xc.tree": w.tree.String(),
+		engine.LabelMainAddress: w.mainAddress, engine.LabelNetGroup: strings.Join(w.netGroups, ","), engine.LabelMaxChildren: w.maxChildren,
+		engine.LabelDNS: w.dnsSource(), engine.LabelTree: w.tree.String(),
 	} {
 		if value != "" {
 			c.Labels[key] = value
@@ -456,7 +466,7 @@ func parseUlimit(text string) (wire.Ulimit, error) {
 
 func createCommand(a *app) *cobra.Command {
 	var w wish
-	var interactive, tty bool
+	var interactive, tty, yes bool
 	cmd := &cobra.Command{
 		Use: "create [flags] IMAGE [flags] [ENTRY_POINT [ARG...]]", Short: "Make a container and start nothing", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -469,7 +479,7 @@ func createCommand(a *app) *cobra.Command {
 				return usageError{err}
 			}
 			c.TTY, c.Stdin, c.Once = tty, interactive || tty, interactive
-			made, err := a.create(cmd.Context(), c)
+			made, err := a.create(cmd.Context(), c, yes)
 			if err != nil {
 				return err
 			}
@@ -480,5 +490,6 @@ func createCommand(a *app) *cobra.Command {
 	w.flags(f)
 	f.BoolVarP(&interactive, "interactive", "i", false, "keep its stdin open")
 	f.BoolVarP(&tty, "tty", "t", false, "give it a terminal")
+	f.BoolVarP(&yes, "yes", "y", false, "give the container what its image asks for beyond the usual, without a question")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
@@ -65,7 +66,7 @@ func hostPort(p wire.Port) string { return net.JoinHostPort(p.HostIP, strconv.It
 // allowed lists what of allow.* a container's labels ask for.
 func allowed(c wire.Container) (all []string) {
 	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
-		if name, ok := strings.CutPrefix(key, "xc.jail.allow."); ok && c.Labels[key] != "0" && c.Labels[key] != "false" {
+		if name, ok := strings.CutPrefix(key, engine.LabelJail+"allow."); ok && c.Labels[key] != "0" && c.Labels[key] != "false" {
 			all = append(all, name)
 		}
 	}

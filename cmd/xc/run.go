@@ -125,9 +125,28 @@ func hasEnv(env []string, name string) bool {
 	return false
 }
 
-// create makes a container and tells what the daemon warns of.
-func (a *app) create(ctx context.Context, c wire.ContainerCreate) (wire.Created, error) {
+// create makes a container and tells what the daemon warns of. What its image asks for beyond the usual is asked of the user, unless
+// yes is set.
+func (a *app) create(ctx context.Context, c wire.ContainerCreate, yes bool) (wire.Created, error) {
 	made, err := a.daemon().CreateContainer(ctx, c)
+	var told *client.Error
+	if errors.As(err, &told) && len(told.Told.Consents) > 0 {
+		if !yes {
+			fmt.Fprintf(a.stderr, "The image %s asks for:\n  %s\n", c.Image, strings.Join(told.Told.Consents, "\n  "))
+			agreed, qerr := a.confirm("Shall the container have that?")
+			if qerr != nil || !agreed {
+				return made, errors.Join(err, qerr)
+			}
+		}
+		if c.Labels == nil {
+			c.Labels = map[string]string{}
+		}
+		for _, label := range told.Told.Consents {
+			name, value, _ := strings.Cut(label, "=")
+			c.Labels[name] = value
+		}
+		made, err = a.daemon().CreateContainer(ctx, c)
+	}
 	for _, w := range made.Warnings {
 		a.warn("warning: " + w)
 	}
@@ -137,7 +156,7 @@ func (a *app) create(ctx context.Context, c wire.ContainerCreate) (wire.Created,
 // runContainer makes a container, starts it, and stays with it unless it is detached.
 func (a *app) runContainer(cmd *cobra.Command, c wire.ContainerCreate, o runOptions) error {
 	ctx := cmd.Context()
-	made, err := a.create(ctx, c)
+	made, err := a.create(ctx, c, o.yes)
 	if err != nil {
 		return startError(err)
 	}

@@ -102,7 +102,7 @@ func (h host) listen(ctx context.Context, cfg daemon.Config, passed *sockets) ([
 	refuse := func(err error) error { return fmt.Errorf("-H %s: %w", h, err) }
 	switch h.scheme {
 	case "unix":
-		l, err := listenUnix(ctx, h.addr, cfg.Group)
+		l, err := listenUnix(ctx, h.addr, cfg.Group, 0o660)
 		if err != nil {
 			return nil, err
 		}

@@ -18,9 +18,9 @@ import (
 // probeTimeout bounds the wait for an answer of whoever holds a socket.
 const probeTimeout = 2 * time.Second
 
-// listenUnix serves a unix socket with mode 0660 and the group, if it exists. A socket on which somebody answers is never
+// listenUnix serves a unix socket with a mode and the group, if it exists. A socket on which somebody answers is never
 // taken over; one that nobody serves any more is replaced.
-func listenUnix(ctx context.Context, path, group string) (net.Listener, error) {
+func listenUnix(ctx context.Context, path, group string, mode fs.FileMode) (net.Listener, error) {
 	refuse := func(err error) error {
 		return &engine.Error{Op: "listen", Kind: engine.Conflict, Resource: engine.ResourcePath, ID: path, Err: err}
 	}
@@ -52,15 +52,15 @@ func listenUnix(ctx context.Context, path, group string) (net.Listener, error) {
 		return nil, refuse(err)
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	if err := errors.Join(own(making, group), os.Rename(making, path)); err != nil {
+	if err := errors.Join(own(making, group, mode), os.Rename(making, path)); err != nil {
 		return nil, errors.Join(refuse(err), l.Close(), os.Remove(making))
 	}
 	return &unixListener{l, path}, nil
 }
 
 // own sets a socket's mode and group. A group that does not exist leaves it to root alone.
-func own(path, group string) error {
-	if err := os.Chmod(path, 0o660); err != nil {
+func own(path, group string, mode fs.FileMode) error {
+	if err := os.Chmod(path, mode); err != nil {
 		return err
 	}
 	if group == "" || os.Geteuid() != 0 {

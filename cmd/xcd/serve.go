@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 
@@ -17,6 +18,10 @@ import (
 
 // serve runs the daemon until ctx ends. The sockets are taken first: a second daemon fails before it touches anything.
 func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error) {
+	policy, err := accessPolicy(cfg.Access)
+	if err != nil {
+		return err
+	}
 	var listeners []net.Listener
 	defer func() {
 		for _, l := range listeners {
@@ -26,7 +31,11 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 	if listeners, err = listen(ctx, cfg); err != nil {
 		return err
 	}
-	l, err := listenUnix(ctx, cfg.SocketPath, "")
+	mode := fs.FileMode(0o600)
+	if len(cfg.Access) > 0 {
+		mode = 0o666 // who connects is known by uid, and the policy decides
+	}
+	l, err := listenUnix(ctx, cfg.SocketPath, "", mode)
 	if err != nil {
 		return err
 	}
@@ -45,7 +54,7 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 		Services: nativeapi.Services{
 			System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks, Host: d.Platform(),
 		},
-		PeerUID: peercred.UID, Log: log,
+		PeerUID: peercred.UID, Policy: policy, Log: log,
 		Version: wire.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
 	})
 	serving, stop := errgroup.WithContext(ctx)

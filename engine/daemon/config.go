@@ -61,6 +61,17 @@ type Config struct {
 	MaxUploads    int           `json:"max_concurrent_uploads"`
 	DefaultBridge DefaultBridge `json:"default_bridge"`
 	Debug         bool          `json:"debug"`
+	Access        []AccessRule  `json:"access"`
+}
+
+// AccessRule gives users other than root rights on xc's own socket: containers of their own, and what it names. Several rules for a
+// user add up.
+type AccessRule struct {
+	Users    []string `json:"users"`    // names or numbers
+	Groups   []string `json:"groups"`   // whose members have the rights too
+	Rights   []string `json:"rights"`   // docs/daemon.md lists them
+	Volumes  []string `json:"volumes"`  // patterns of names that may be mounted
+	Networks []string `json:"networks"` // patterns of names that may be joined
 }
 
 // DefaultBridge sets up the network "bridge".

@@ -82,8 +82,14 @@ func Services(d *daemon.Daemon) nativeapi.Services {
 }
 
 // Serve serves the native API until the test's end, to clients that it takes for the user uid, and returns its socket. Services
-// that are not asked may be left out.
+// that are not asked may be left out. Users other than root have no rights.
 func Serve(t *testing.T, s nativeapi.Services, uid int) (socket string) {
+	t.Helper()
+	return ServeWith(t, s, uid, func(int) (nativeapi.Rights, bool) { return nativeapi.Rights{}, false })
+}
+
+// ServeWith is Serve with a policy.
+func ServeWith(t *testing.T, s nativeapi.Services, uid int, policy nativeapi.Policy) (socket string) {
 	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
@@ -91,7 +97,7 @@ func Serve(t *testing.T, s nativeapi.Services, uid int) (socket string) {
 	}
 	server := nativeapi.New(nativeapi.Config{
 		Services: s, Version: wire.Version{Version: "1", API: "v1"}, Log: slog.New(slog.DiscardHandler),
-		PeerUID: func(net.Conn) (int, error) { return uid, nil },
+		PeerUID: func(net.Conn) (int, error) { return uid, nil }, Policy: policy,
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)

@@ -53,25 +53,25 @@ type containerQueries interface {
 func (s *Server) containerRoutes() []route {
 	const one = "/v1/containers/{ref}"
 	return []route{
-		{pattern: "GET /v1/containers", handler: s.listContainers},
-		{pattern: "POST /v1/containers", handler: s.createContainer},
-		{pattern: "GET " + one, handler: s.inspectContainer},
-		{pattern: "DELETE " + one, handler: s.removeContainer},
-		{pattern: "POST " + one + "/start", handler: s.simple(Containers.Start)},
-		{pattern: "POST " + one + "/stop", handler: s.ending(Containers.Stop)},
-		{pattern: "POST " + one + "/restart", handler: s.ending(Containers.Restart)},
-		{pattern: "POST " + one + "/kill", handler: s.killContainer},
-		{pattern: "POST " + one + "/pause", handler: s.simple(Containers.Pause)},
-		{pattern: "POST " + one + "/unpause", handler: s.simple(Containers.Unpause)},
-		{pattern: "POST " + one + "/rename", handler: s.renameContainer},
-		{pattern: "POST " + one + "/commit", handler: s.commitContainer},
-		{pattern: "GET " + one + "/wait", lasting: true, handler: s.waitContainer},
-		{pattern: "GET " + one + "/link", lasting: true, handler: s.linkContainer},
-		{pattern: "POST " + one + "/ports", handler: s.changePorts(Containers.Publish, false)},
-		{pattern: "DELETE " + one + "/ports", handler: s.changePorts(Containers.Unpublish, true)},
-		{pattern: "GET " + one + "/top", handler: s.topContainer},
-		{pattern: "GET " + one + "/changes", handler: s.containerChanges},
-		{pattern: "GET " + one + "/stats", lasting: true, handler: s.containerStats},
+		{pattern: "GET /v1/containers", needs: member, handler: s.listContainers},
+		{pattern: "POST /v1/containers", needs: member, handler: s.createContainer},
+		{pattern: "GET " + one, needs: ownContainer, handler: s.inspectContainer},
+		{pattern: "DELETE " + one, needs: ownContainer, handler: s.removeContainer},
+		{pattern: "POST " + one + "/start", needs: ownContainer, handler: s.simple(Containers.Start)},
+		{pattern: "POST " + one + "/stop", needs: ownContainer, handler: s.ending(Containers.Stop)},
+		{pattern: "POST " + one + "/restart", needs: ownContainer, handler: s.ending(Containers.Restart)},
+		{pattern: "POST " + one + "/kill", needs: ownContainer, handler: s.killContainer},
+		{pattern: "POST " + one + "/pause", needs: ownContainer, handler: s.simple(Containers.Pause)},
+		{pattern: "POST " + one + "/unpause", needs: ownContainer, handler: s.simple(Containers.Unpause)},
+		{pattern: "POST " + one + "/rename", needs: ownContainer, handler: s.renameContainer},
+		{pattern: "POST " + one + "/commit", needs: imageManager, handler: s.commitContainer},
+		{pattern: "GET " + one + "/wait", needs: ownContainer, lasting: true, handler: s.waitContainer},
+		{pattern: "GET " + one + "/link", needs: ownContainer, lasting: true, handler: s.linkContainer},
+		{pattern: "POST " + one + "/ports", needs: ownContainer, handler: s.changePorts(Containers.Publish, false)},
+		{pattern: "DELETE " + one + "/ports", needs: ownContainer, handler: s.changePorts(Containers.Unpublish, true)},
+		{pattern: "GET " + one + "/top", needs: ownContainer, handler: s.topContainer},
+		{pattern: "GET " + one + "/changes", needs: ownContainer, handler: s.containerChanges},
+		{pattern: "GET " + one + "/stats", needs: ownContainer, lasting: true, handler: s.containerStats},
 	}
 }
 
@@ -104,6 +104,9 @@ func (s *Server) listContainers(ctx context.Context, c *call) error {
 	}
 	all := []wire.Container{}
 	for _, r := range rows {
+		if !c.peer.owns(r.Container) {
+			continue
+		}
 		w := s.container(r.Container)
 		w.Size = rootSize(r.Size)
 		all = append(all, w)
@@ -204,6 +207,9 @@ func (s *Server) commitContainer(ctx context.Context, c *call) error {
 	if err := c.read(&body); err != nil {
 		return err
 	}
+	if err := s.own(ctx, c.peer, c); err != nil {
+		return err
+	}
 	id, err := s.cfg.Images.Commit(ctx, engine.CommitRequest{
 		Container: c.ref(), Ref: body.Ref, Comment: body.Comment, Author: body.Author, Pause: body.Pause, Changes: body.Changes,
 	})
@@ -274,6 +280,9 @@ func (s *Server) changePorts(do func(Containers, context.Context, string, []engi
 		var body wire.Ports
 		if err := c.read(&body); err != nil {
 			return err
+		}
+		if !c.peer.root && !c.peer.rights.has(GrantPorts) {
+			return &engine.Error{Op: "publish", Kind: engine.Forbidden, Resource: engine.ResourceContainer, ID: c.ref(), Err: fmt.Errorf("a published port needs the right %q", GrantPorts)}
 		}
 		w := &wish{}
 		bindings := w.bindings(body.Ports, pattern)

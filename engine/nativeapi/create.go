@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"path"
@@ -19,6 +20,12 @@ func (s *Server) createContainer(ctx context.Context, c *call) error {
 	if err := c.read(&body); err != nil {
 		return err
 	}
+	if err := s.mayCreate(ctx, c.peer, &body); err != nil {
+		return err
+	}
+	if err := s.entryPoint(ctx, &body); err != nil {
+		return err
+	}
 	req, err := createRequest(body)
 	if err == nil {
 		err = s.checkPrefixes(ctx, body.Network.Networks)
@@ -31,6 +38,29 @@ func (s *Server) createContainer(ctx context.Context, c *call) error {
 		return err
 	}
 	return c.answer(wire.Created{ID: string(made.ID), Warnings: made.Warnings})
+}
+
+// entryPoint finds out whether the word for what is run names one of the image's entry points; else it is a program.
+func (s *Server) entryPoint(ctx context.Context, b *wire.ContainerCreate) error {
+	if b.EntryPoint == "" {
+		return nil
+	}
+	w := &wish{}
+	img, err := s.cfg.Images.Lookup(ctx, b.Image, w.platform(b.Platform))
+	if err != nil {
+		return err
+	}
+	if img.Jail == nil {
+		return nil
+	}
+	if _, there := img.Jail.EntryPoints[b.EntryPoint]; there {
+		b.Labels = maps.Clone(b.Labels)
+		if b.Labels == nil {
+			b.Labels = map[string]string{}
+		}
+		b.Labels[engine.LabelEntryPoint], b.EntryPoint = b.EntryPoint, ""
+	}
+	return nil
 }
 
 // kindOr is an error's own kind, if it states one.

@@ -11,7 +11,7 @@ import (
 
 // encodeError gives an error's wire form.
 func encodeError(err error) wire.Error {
-	w := wire.Error{Kind: engine.KindOf(err).Error(), Message: sentence(err)}
+	w := wire.Error{Kind: engine.KindOf(err).Error(), Message: sentence(err), Consents: engine.Consents(err)}
 	if e := stated(err); e != nil {
 		w.Reason, w.Resource, w.ID, w.Args = string(e.Reason), string(e.Resource), e.ID, e.Args
 	}
@@ -46,9 +46,16 @@ func sentence(err error) string {
 		return words
 	}
 	var inner *engine.Error
+	var several engine.Problems
 	switch {
 	case e.Err == nil:
 		return e.Error()
+	case errors.As(e.Err, &several):
+		var lines []string
+		for _, one := range several {
+			lines = append(lines, sentence(one))
+		}
+		return strings.Join(lines, "\n")
 	case errors.As(e.Err, &inner) && e.Err == error(inner):
 		return sentence(e.Err)
 	}

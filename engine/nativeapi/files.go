@@ -21,10 +21,10 @@ type containerFiles interface {
 func (s *Server) fileRoutes() []route {
 	const one = "/v1/containers/{ref}"
 	return []route{
-		{pattern: "GET " + one + "/files", handler: s.readFiles},
-		{pattern: "GET " + one + "/files/stat", handler: s.statFile},
-		{pattern: "PUT " + one + "/files", handler: s.writeFiles},
-		{pattern: "GET " + one + "/export", handler: s.export},
+		{pattern: "GET " + one + "/files", needs: ownContainer, handler: s.readFiles},
+		{pattern: "GET " + one + "/files/stat", needs: ownContainer, handler: s.statFile},
+		{pattern: "PUT " + one + "/files", needs: ownContainer, handler: s.writeFiles},
+		{pattern: "GET " + one + "/export", needs: ownContainer, handler: s.export},
 	}
 }
 

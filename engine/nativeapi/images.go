@@ -13,6 +13,8 @@ import (
 // host best.
 type Images interface {
 	imageTransfers
+	// Lookup finds an image by a reference, digest or id; one that is not here is NotFound.
+	Lookup(ctx context.Context, ref string, platform *engine.Platform) (engine.Image, error)
 	Commit(ctx context.Context, req engine.CommitRequest) (engine.ImageID, error)
 	Prune(ctx context.Context, q engine.PruneQuery) ([]engine.ImageDeleted, int64, error)
 	// Collect removes layers that no image and no container needs any more, and returns how many bytes that freed.

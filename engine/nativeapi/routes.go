@@ -23,8 +23,8 @@ func (s *Server) routes() []route {
 
 func (s *Server) systemRoutes() []route {
 	return []route{
-		{pattern: "GET /v1/version", needs: anybody, handler: s.version},
-		{pattern: "GET /v1/info", needs: anybody, handler: s.info},
+		{pattern: "GET /v1/version", needs: member, handler: s.version},
+		{pattern: "GET /v1/info", needs: member, handler: s.info},
 		{pattern: "GET /v1/events", lasting: true, handler: s.events},
 		{pattern: "POST /v1/purge", handler: s.purge},
 	}

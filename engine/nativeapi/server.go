@@ -34,6 +34,7 @@ type Config struct {
 	Services
 	Version wire.Version
 	PeerUID func(net.Conn) (int, error)
+	Policy  Policy // of users other than root
 	Log     *slog.Logger
 }
 

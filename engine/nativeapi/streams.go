@@ -35,10 +35,10 @@ type containerStreams interface {
 func (s *Server) streamRoutes() []route {
 	const one = "/v1/containers/{ref}"
 	return []route{
-		{pattern: "POST " + one + "/attach", lasting: true, handler: s.attach},
-		{pattern: "POST " + one + "/exec", lasting: true, handler: s.exec},
-		{pattern: "POST " + one + "/resize", handler: s.resize},
-		{pattern: "GET " + one + "/logs", lasting: true, handler: s.logs},
+		{pattern: "POST " + one + "/attach", needs: ownContainer, lasting: true, handler: s.attach},
+		{pattern: "POST " + one + "/exec", needs: ownContainer, lasting: true, handler: s.exec},
+		{pattern: "POST " + one + "/resize", needs: ownContainer, handler: s.resize},
+		{pattern: "GET " + one + "/logs", needs: ownContainer, lasting: true, handler: s.logs},
 	}
 }
 
@@ -212,6 +212,9 @@ func (s *Server) exec(ctx context.Context, c *call) error {
 	}
 	if body.Size != nil {
 		spec.Process.ConsoleSize = [2]uint16{body.Size.Rows, body.Size.Cols}
+	}
+	if body.Privileged && !c.peer.root && !c.peer.rights.has(GrantCapabilities) {
+		return &engine.Error{Op: "exec", Kind: engine.Forbidden, Resource: engine.ResourceContainer, ID: c.ref(), Err: fmt.Errorf("privileged needs the right %q", GrantCapabilities)}
 	}
 	w := &wish{}
 	w.noNUL("command", append(append([]string{body.WorkDir, body.User}, body.Env...), body.Args...)...)

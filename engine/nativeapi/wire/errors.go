@@ -7,7 +7,9 @@ type Error struct {
 	Resource string   `json:"resource,omitempty"` // what it is about: "container"
 	ID       string   `json:"id,omitempty"`       // as the client named it
 	Args     []string `json:"args,omitempty"`     // as the reason documents them
-	Message  string   `json:"message"`            // a sentence for people
+	Message  string   `json:"message"`            // sentences for people, one a line
+	// Consents are labels, NAME=VALUE, by which a container's user allows what its image asks for.
+	Consents []string `json:"consents,omitempty"`
 }
 
 // Line is one line of a stream: a value, or the error that ends it.
