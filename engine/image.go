@@ -136,6 +136,10 @@ type PushRequest struct {
 	All      bool
 	Platform *Platform
 	Auth     Credentials
+	// Target is the name at the registry, where it is not Ref's.
+	Target string
+	// Insecure accepts plain HTTP and unknown certificates of the registry.
+	Insecure bool
 	// MergeIndex puts the image into the index that the tag has at the registry, in the place of its platform.
 	MergeIndex bool
 }
@@ -146,6 +150,8 @@ type ImportRequest struct {
 	Message  string
 	Changes  []string // Dockerfile instructions
 	Platform *Platform
+	// Jail gives xc's part of the configuration, after Changes; nil leaves it to what they say.
+	Jail func(*imageformat.JailConfig) error
 }
 
 // CommitRequest makes an image of a container's root.

@@ -6,6 +6,7 @@ import "io"
 type Remote struct {
 	Repository string      // canonical: "docker.io/library/alpine", "localhost:5000/team/app"
 	Auth       Credentials // the zero value takes what is stored for the registry, else nobody's
+	Insecure   bool        // accepts plain HTTP and unknown certificates, also where the configuration does not
 }
 
 // RemoteManifest is a manifest or index as a registry has it. Its digest was computed from Body, or told by the registry

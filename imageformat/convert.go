@@ -45,12 +45,16 @@ func (img JailImage) JailConfig() JailConfig {
 }
 
 // SetJail makes j the image's extension and rewrites the OCI part to say the same as far as it can, so that Docker runs
-// the image too. Health check, stop signal, shell, triggers and unknown keys stay as they are.
+// the image too. Health check, stop signal, shell, triggers and unknown keys stay as they are, and so does a command that
+// j repeats: one without an entry point is replaced by what docker run is given.
 func (img *JailImage) SetJail(j JailConfig) {
 	img.Jail = &j
 	said := j.RunConfig()
 	run := &img.Run
-	run.Entrypoint, run.Cmd, run.Env, run.WorkingDir, run.User = said.Entrypoint, said.Cmd, said.Env, said.WorkingDir, said.User
+	if !run.sameCommand(said) {
+		run.Entrypoint, run.Cmd = said.Entrypoint, said.Cmd
+	}
+	run.Env, run.WorkingDir, run.User = said.Env, said.WorkingDir, said.User
 	run.ExposedPorts, run.Volumes, run.Labels = said.ExposedPorts, said.Volumes, said.Labels
 }
 
@@ -81,8 +85,21 @@ func (r RunConfig) HasProcess() bool {
 }
 
 func sameProcess(a, b RunConfig) bool {
-	return slices.Equal(a.Entrypoint, b.Entrypoint) && slices.Equal(a.Cmd, b.Cmd) && slices.Equal(a.Env, b.Env) &&
-		a.WorkingDir == b.WorkingDir && a.User == b.User
+	return a.sameCommand(b) && slices.Equal(a.Env, b.Env) && a.WorkingDir == b.WorkingDir && a.User == b.User
+}
+
+// sameCommand reports whether both become one entry point: a command without an entry point is one itself.
+func (r RunConfig) sameCommand(o RunConfig) bool {
+	argv, args := r.command()
+	other, rest := o.command()
+	return slices.Equal(argv, other) && slices.Equal(args, rest)
+}
+
+func (r RunConfig) command() (argv, args []string) {
+	if len(r.Entrypoint) == 0 {
+		return r.Cmd, nil
+	}
+	return r.Entrypoint, r.Cmd
 }
 
 func (img JailImage) convert() JailConfig {
@@ -120,10 +137,7 @@ func (img JailImage) convert() JailConfig {
 
 // exec converts the process; its strings are literal.
 func (r RunConfig) exec() (Exec, bool) {
-	argv, rest := r.Entrypoint, r.Cmd
-	if len(argv) == 0 {
-		argv, rest = r.Cmd, nil
-	}
+	argv, rest := r.command()
 	if len(argv) == 0 {
 		return Exec{}, false
 	}

@@ -45,10 +45,16 @@ func (s *Service) Import(ctx context.Context, req engine.ImportRequest, root io.
 		return "", wrap("import", req.Ref, err)
 	}
 	created := now()
-	img.config, err = imageformat.JailImage{
+	doc := imageformat.JailImage{
 		Created: &created, Comment: req.Message, DockerVersion: s.cfg.Version, Platform: formatPlatform(platform), Run: runConfigOf(config),
 		DiffIDs: []digest.Digest{l.diffID}, History: []imageformat.History{{Created: &created, Comment: req.Message}},
-	}.Marshal()
+	}
+	if req.Jail != nil {
+		err = setJail(&doc, req.Jail)
+	}
+	if err == nil {
+		img.config, err = doc.Marshal()
+	}
 	if err != nil {
 		return "", wrap("import", req.Ref, err)
 	}

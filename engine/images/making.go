@@ -148,11 +148,9 @@ func (s *Service) make(ctx context.Context, st step) (engine.ImageID, error) {
 		Created: &created, Author: st.author, Comment: st.comment, CreatedBy: st.createdBy, EmptyLayer: empty,
 	})
 	if st.jail != nil {
-		j := doc.JailConfig()
-		if err := st.jail(&j); err != nil {
-			return "", imageError("", engine.Invalid, "", err)
+		if err := setJail(&doc, st.jail); err != nil {
+			return "", err
 		}
-		doc.SetJail(j)
 	}
 	if img.config, err = doc.Marshal(); err != nil {
 		return "", err

@@ -15,12 +15,12 @@ import (
 // Push sends an image to its registry under a tag, or with All every tag of the repository. What came from a registry goes
 // out with the same manifest, so with the same digest; where an index came and every image of it is here, the index goes.
 func (s *Service) Push(ctx context.Context, req engine.PushRequest, report engine.ProgressFunc) error {
-	named, err := parseRemote("push", req.Ref)
+	if req.Target != "" {
+		return s.pushAs(ctx, req, report)
+	}
+	named, err := pushable(req.Ref)
 	if err != nil {
 		return err
-	}
-	if _, ok := named.(reference.Canonical); ok {
-		return imageError("push", engine.Invalid, req.Ref, errors.New("cannot push a digest reference"))
 	}
 	rep := newReporter(report)
 	defer rep.close()
@@ -33,10 +33,7 @@ func (s *Service) Push(ctx context.Context, req engine.PushRequest, report engin
 		tags = []reference.NamedTagged{reference.TagNameOnly(named).(reference.NamedTagged)}
 	}
 	for _, tag := range tags {
-		p := &push{s: s, req: req, rep: rep, tag: tag, remote: engine.Remote{Repository: tag.Name(), Auth: req.Auth}, held: s.holds.lease()}
-		err := p.run(ctx)
-		p.held.end()
-		if err != nil {
+		if err := s.pushOne(ctx, req, tag.String(), tag, rep); err != nil {
 			return wrap("push", req.Ref, err)
 		}
 	}
@@ -44,11 +41,56 @@ func (s *Service) Push(ctx context.Context, req engine.PushRequest, report engin
 	return nil
 }
 
+// pushAs sends one image under a name that it need not have here.
+func (s *Service) pushAs(ctx context.Context, req engine.PushRequest, report engine.ProgressFunc) error {
+	if req.All {
+		return imageError("push", engine.Invalid, req.Ref, errors.New("all tags cannot be pushed under one name"))
+	}
+	target, err := pushable(req.Target)
+	if err != nil {
+		return err
+	}
+	if _, err := s.find("push", req.Ref, req.Platform); err != nil {
+		return err
+	}
+	rep := newReporter(report)
+	defer rep.close()
+	rep.say("", "The push refers to repository ["+target.Name()+"]")
+	tag := reference.TagNameOnly(target).(reference.NamedTagged)
+	if err := s.pushOne(ctx, req, req.Ref, tag, rep); err != nil {
+		return wrap("push", req.Ref, err)
+	}
+	s.publish("push", reference.FamiliarString(tag), reference.FamiliarName(tag), nil)
+	return nil
+}
+
+func pushable(ref string) (reference.Named, error) {
+	named, err := parseRemote("push", ref)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := named.(reference.Canonical); ok {
+		return nil, imageError("push", engine.Invalid, ref, errors.New("cannot push a digest reference"))
+	}
+	return named, nil
+}
+
+// pushOne sends what a name or id means here under a tag.
+func (s *Service) pushOne(ctx context.Context, req engine.PushRequest, local string, tag reference.NamedTagged, rep *reporter) error {
+	p := &push{
+		s: s, req: req, rep: rep, local: local, tag: tag,
+		remote: engine.Remote{Repository: tag.Name(), Auth: req.Auth, Insecure: req.Insecure}, held: s.holds.lease(),
+	}
+	defer p.held.end()
+	return p.run(ctx)
+}
+
 // push is one tag on its way out.
 type push struct {
 	s      *Service
 	req    engine.PushRequest
 	rep    *reporter
+	local  string // what is sent, by a name or id of here
 	tag    reference.NamedTagged
 	remote engine.Remote
 	held   *lease
@@ -63,8 +105,8 @@ type outgoing struct {
 }
 
 func (p *push) run(ctx context.Context) error {
-	fit := p.s.index.named(p.tag.String())
-	if len(fit) == 0 {
+	fit := p.s.index.named(p.localName())
+	if len(fit) == 0 && p.req.Target == "" {
 		return imageError("push", engine.NotFound, p.req.Ref, saidf("tag does not exist: %s", reference.FamiliarString(p.tag)))
 	}
 	// A registry that is not there is told at once: only what breaks half-way is tried again.
@@ -76,7 +118,7 @@ func (p *push) run(ctx context.Context) error {
 			return p.sendIndex(ctx, index, parts)
 		}
 	}
-	e, err := p.s.find("push", p.tag.String(), p.req.Platform)
+	e, err := p.s.find("push", p.local, p.req.Platform)
 	if err != nil {
 		return err
 	}
@@ -91,6 +133,15 @@ func (p *push) run(ctx context.Context) error {
 		}
 	}
 	return p.finish(ctx, top, []outgoing{out})
+}
+
+// localName is local as the index has it; "" when it is no name.
+func (p *push) localName() string {
+	t, err := parseTarget("push", p.local)
+	if err != nil || t.name == nil {
+		return ""
+	}
+	return t.name.String()
 }
 
 // send brings an image's blobs to the registry and decides on its manifest, one of the given if that can be.

@@ -72,7 +72,7 @@ func (p *push) sendIndex(ctx context.Context, index document, parts []part) erro
 			return err
 		}
 		if out.manifest.desc.Digest.String() != one.manifest.Digest {
-			e, err := p.s.find("push", p.tag.String(), nil)
+			e, err := p.s.find("push", p.local, nil)
 			if err != nil {
 				return err
 			}

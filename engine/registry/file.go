@@ -83,8 +83,11 @@ func (f *File) Lookup(server string) (engine.Credentials, bool, error) {
 }
 
 // Save keeps credentials for the registry that they name. An identity token stands in for the password.
-func (f *File) Save(c engine.Credentials) error {
+func (f *File) Save(c engine.Credentials) error { return f.save(c, false) }
+
+func (f *File) save(c engine.Credentials, insecure bool) error {
 	return f.change(c.ServerAddress, func(e *Entry) {
+		e.Insecure = e.Insecure || insecure
 		e.BasicAuth, e.IdentityToken = &BasicAuth{Username: c.Username, Password: c.Password}, c.IdentityToken
 		if c.IdentityToken != "" {
 			e.BasicAuth.Password = ""

@@ -15,14 +15,45 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
+// LogIn checks credentials as Login does, and keeps them in the registries file. insecure accepts plain HTTP and unknown
+// certificates, from now on too.
+func (c *Client) LogIn(ctx context.Context, cred engine.Credentials, insecure bool) error {
+	token, err := c.prove(ctx, cred, insecure)
+	if err != nil {
+		return err
+	}
+	cred.IdentityToken = token
+	return c.store.save(cred, insecure)
+}
+
+// LogOut forgets the credentials of a registry.
+func (c *Client) LogOut(_ context.Context, server string) error {
+	_, known, err := c.store.Lookup(server)
+	if err != nil {
+		return err
+	}
+	if !known {
+		return &engine.Error{
+			Op: "logout", Kind: engine.NotFound, Resource: engine.ResourceRegistry, ID: server,
+			Err: fmt.Errorf("nobody is logged in to %s", normalizeServer(server)),
+		}
+	}
+	return c.store.Forget(server)
+}
+
 // Login checks credentials against the registry that they name (Docker Hub when they name none) and returns the identity
 // token that it gave in the password's place, if any. Nothing is kept: see File.Save.
 func (c *Client) Login(ctx context.Context, cred engine.Credentials) (string, error) {
+	return c.prove(ctx, cred, false)
+}
+
+func (c *Client) prove(ctx context.Context, cred engine.Credentials, insecure bool) (string, error) {
 	eps, err := c.endpoints(normalizeServer(cred.ServerAddress), false)
 	if err != nil {
 		return "", err
 	}
 	ep := eps[0]
+	ep.insecure = ep.insecure || insecure
 	pool, err := c.transport(ep.base.Host, ep.insecure)
 	if err != nil {
 		return "", err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -506,5 +507,49 @@ func TestSearch(t *testing.T) {
 	}
 	if _, err := c.Search(t.Context(), "x", 7, engine.Credentials{}); err == nil || !strings.Contains(err.Error(), "Unexpected status code 404") {
 		t.Errorf("a refusal: %v", err)
+	}
+}
+
+func TestLogInAndOut(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "registries.json")
+	c, err := New(Config{CredentialsFile: file, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+		if user, password, _ := r.BasicAuth(); user != "ada" || password != "s3cret" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	t.Cleanup(server.Close)
+	at := strings.TrimPrefix(server.URL, "http://")
+	wrong := engine.Credentials{Username: "ada", Password: "no", ServerAddress: at}
+	if err := c.LogIn(t.Context(), wrong, true); engine.KindOf(err) != engine.Unauthorized {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a refused login was kept: %v", err)
+	}
+	right := engine.Credentials{Username: "ada", Password: "s3cret", ServerAddress: at}
+	if err := c.LogIn(t.Context(), right, true); err != nil {
+		t.Fatal(err)
+	}
+	got, known, err := c.Credentials().Lookup(at)
+	if err != nil || !known || got.Password != "s3cret" {
+		t.Errorf("%v, %v", known, err)
+	}
+	if raw, err := os.ReadFile(file); err != nil || !strings.Contains(string(raw), `"insecure": true`) {
+		t.Errorf("%v", err)
+	}
+	if err := c.LogOut(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.LogOut(t.Context(), at); engine.KindOf(err) != engine.NotFound {
+		t.Errorf("%v", err)
+	}
+	if raw, err := os.ReadFile(file); err != nil || strings.Contains(string(raw), "s3cret") {
+		t.Errorf("%v", err)
 	}
 }

@@ -24,10 +24,11 @@ import (
 const sessionLife = 5 * time.Minute
 
 type sessionKey struct {
-	base   string
-	repo   string
-	rights string
-	auth   [sha256.Size]byte
+	base     string
+	insecure bool
+	repo     string
+	rights   string
+	auth     [sha256.Size]byte
 }
 
 // session is an authenticated conversation with one endpoint about one repository.
@@ -59,7 +60,7 @@ func (c *Client) open(ctx context.Context, ep endpoint, repo string, auth engine
 		return nil, err
 	}
 	key := sessionKey{
-		base: ep.base.String(), repo: repo, rights: rights + " " + strings.Join(also, " "),
+		base: ep.base.String(), insecure: ep.insecure, repo: repo, rights: rights + " " + strings.Join(also, " "),
 		auth: sha256.Sum256([]byte(strings.Join([]string{auth.Username, auth.Password, auth.IdentityToken, auth.RegistryToken}, "\x00"))),
 	}
 	if s := c.kept(key); s != nil {
@@ -212,6 +213,7 @@ func (c *Client) each(ctx context.Context, r engine.Remote, rights string, f fun
 		return err
 	}
 	for _, ep := range eps {
+		ep.insecure = ep.insecure || r.Insecure && !ep.mirror
 		err = c.try(ctx, ep, named, r.Auth, rights, f)
 		if err == nil || ctx.Err() != nil {
 			break

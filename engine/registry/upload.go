@@ -38,6 +38,7 @@ func (c *Client) MountBlob(ctx context.Context, r engine.Remote, digest, from st
 	if err != nil {
 		return false, err
 	}
+	eps[0].insecure = eps[0].insecure || r.Insecure
 	mounted := false
 	err = c.retry(ctx, func() error {
 		s, err := c.open(ctx, eps[0], remotePath(target), r.Auth, rightPush, remotePath(source))
