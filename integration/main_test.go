@@ -16,7 +16,7 @@ import (
 // kit is what all tests share: the programs, built once, and the test image. On a machine without the Go toolchain both are
 // brought: XC_BIN names the directory of the programs, XC_TESTBOX the image's tar.
 var kit struct {
-	bin    string // directory of xcd, xc-shim
+	bin    string // directory of xcd, xc-shim, xc
 	image  string // testbox as docker load takes it
 	docker string // the CLI
 	config string // the CLI's directory
@@ -60,7 +60,7 @@ func prepare(dir string) string {
 	kit.bin = os.Getenv("XC_BIN")
 	if kit.bin == "" {
 		kit.bin = dir
-		if out, err := output("go", "build", "-o", dir, "github.com/xcengine/xc/cmd/xcd", "github.com/xcengine/xc/cmd/xc-shim"); err != nil {
+		if out, err := output("go", "build", "-o", dir, "github.com/xcengine/xc/cmd/xcd", "github.com/xcengine/xc/cmd/xc-shim", "github.com/xcengine/xc/cmd/xc"); err != nil {
 			return fmt.Sprintf("the programs do not build: %v\n%s", err, out)
 		}
 	}

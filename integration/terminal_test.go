@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is a docker command at a terminal that the test types on and looks at.
+// terminal is a command at a terminal that the test types on and looks at.
 type terminal struct {
 	t      *testing.T
 	master *os.File
@@ -27,13 +27,19 @@ type terminal struct {
 // at runs a docker command at a terminal of 24 rows and 80 columns.
 func (e *engine) at(args ...string) *terminal {
 	e.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), kit.patience*time.Minute)
+	return e.atTerminal(e.command(ctx, args...), cancel)
+}
+
+// atTerminal runs a command likewise.
+func (e *engine) atTerminal(cmd *exec.Cmd, cancel context.CancelFunc) *terminal {
+	e.t.Helper()
 	master, slave, err := openTerminal()
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	defer slave.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), kit.patience*time.Minute)
-	x := &terminal{t: e.t, master: master, cmd: e.command(ctx, args...), ended: make(chan struct{})}
+	x := &terminal{t: e.t, master: master, cmd: cmd, ended: make(chan struct{})}
 	x.resize(24, 80)
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = slave, slave, slave
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

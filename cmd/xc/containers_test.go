@@ -26,7 +26,7 @@ func TestRunGivesOutputAndExitCode(t *testing.T) {
 		{[]string{"box", "exit", "3"}, "", "", 3},
 		{[]string{"box", "nosuch"}, "", "nosuch: no such program", 127},
 		{[]string{"box", "/denied"}, "", "may not be executed", 126},
-		{[]string{"nosuch", "true"}, "", "there is no image nosuch", 1},
+		{[]string{"--pull", "never", "nosuch", "true"}, "", "there is no image nosuch", 1},
 		{[]string{"box"}, "", "what to run", 1},
 		{[]string{"box", "--name", "between", "echo", "-n", "--name"}, "-n --name\n", "", 0},
 		{[]string{"box", "--", "echo", "--name"}, "--name\n", "", 0},
@@ -73,6 +73,7 @@ func TestWrongWishes(t *testing.T) {
 		{"\"many\" is not a count", []string{"--restart", "on-failure:many", "box", "true"}},
 		{"--copy: the target must be an absolute path", []string{"--copy", "/etc/hosts:x", "box", "true"}},
 		{"--extra-layer: /nosuch.tar is no tar", []string{"--extra-layer", "/nosuch.tar", "box", "true"}},
+		{"--pull often: missing, always or never", []string{"--pull", "often", "box", "true"}},
 		{"requires at least 1 arg", nil},
 	} {
 		b.fails(2, c.text, append([]string{"run"}, c.args...)...)

@@ -466,7 +466,8 @@ func parseUlimit(text string) (wire.Ulimit, error) {
 
 func createCommand(a *app) *cobra.Command {
 	var w wish
-	var interactive, tty, yes bool
+	var o createOptions
+	var interactive, tty bool
 	cmd := &cobra.Command{
 		Use: "create [flags] IMAGE [flags] [ENTRY_POINT [ARG...]]", Short: "Make a container and start nothing", Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -479,7 +480,7 @@ func createCommand(a *app) *cobra.Command {
 				return usageError{err}
 			}
 			c.TTY, c.Stdin, c.Once = tty, interactive || tty, interactive
-			made, err := a.create(cmd.Context(), c, yes)
+			made, err := a.create(cmd.Context(), c, o)
 			if err != nil {
 				return err
 			}
@@ -490,6 +491,6 @@ func createCommand(a *app) *cobra.Command {
 	w.flags(f)
 	f.BoolVarP(&interactive, "interactive", "i", false, "keep its stdin open")
 	f.BoolVarP(&tty, "tty", "t", false, "give it a terminal")
-	f.BoolVarP(&yes, "yes", "y", false, "give the container what its image asks for beyond the usual, without a question")
+	o.flags(f)
 	return cmd
 }

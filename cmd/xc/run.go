@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ func runCommand(a *app) *cobra.Command {
 image's default is run. Flags may also stand between IMAGE and ENTRY_POINT; what follows ENTRY_POINT are its arguments.
 
 On a terminal, the container gets one too and is attached to it: ctrl-p q leaves it. At its end the container is removed, unless
---no-clean or --restart is given. The exit code is that of the program; 126 and 127 say that it cannot be executed, or found.
+--rm=false, --no-clean or --restart is given. The exit code is that of the program; 126 and 127 say that it cannot be executed, or found.
 
 Without --network the container has no network.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -67,11 +68,11 @@ Without --network the container has no network.`,
 	f.BoolVarP(&o.interactive, "interactive", "i", false, "hand stdin over")
 	f.VarP(&o.tty, "tty", "t", "give it a terminal (default: where there is one)")
 	f.Lookup("tty").NoOptDefVal = "true"
-	f.BoolVar(&o.noClean, "no-clean", false, "keep the container at its end")
+	f.BoolVar(&o.noClean, "no-clean", false, "keep the container at its end, and what it has in the kernel, to be looked at")
 	f.Var(&o.remove, "rm", "remove the container at its end (default: unless --no-clean or --restart is given)")
 	f.Lookup("rm").NoOptDefVal = "true"
 	f.BoolVar(&o.link, "link", false, "kill the container when this program ends")
-	f.BoolVarP(&o.yes, "yes", "y", false, "give the container what its image asks for beyond the usual, without a question")
+	o.createOptions.flags(f)
 	f.StringVar(&o.keys, "detach-keys", "", "keys that leave the terminal (default: "+client.DetachKeys+")")
 	f.BoolVar(&o.noProxy, "no-sig-proxy", false, "do not pass signals on")
 	f.StringVar(&o.cidFile, "cidfile", "", "file that gets the id")
@@ -80,9 +81,10 @@ Without --network the container has no network.`,
 
 // runOptions are the flags of run alone.
 type runOptions struct {
-	detach, interactive, noClean, link, yes, noProxy bool
-	tty, remove                                      optional
-	keys, cidFile                                    string
+	createOptions
+	detach, interactive, noClean, link, noProxy bool
+	tty, remove                                 optional
+	keys, cidFile                               string
 }
 
 // check completes the wish and refuses what contradicts itself.
@@ -97,6 +99,9 @@ func (o *runOptions) check(cmd *cobra.Command, c *wire.ContainerCreate) error {
 		return errors.New("--restart and --rm exclude each other")
 	}
 	c.AutoRemove = !o.noClean && !restarts
+	if o.noClean {
+		c.Labels[engine.LabelNoClean] = "true"
+	}
 	if o.remove.value != nil {
 		c.AutoRemove = *o.remove.value
 	}
@@ -125,13 +130,46 @@ func hasEnv(env []string, name string) bool {
 	return false
 }
 
+// createOptions are how the daemon is asked for a container.
+type createOptions struct {
+	yes  bool
+	pull string // missing, always, never
+}
+
+func (o *createOptions) flags(f *pflag.FlagSet) {
+	f.BoolVarP(&o.yes, "yes", "y", false, "give the container what its image asks for beyond the usual, without a question")
+	f.StringVar(&o.pull, "pull", "missing", "whether the image is fetched of its registry: missing, always or never")
+}
+
+// createPulled makes a container of an image, which is fetched of its registry where it is missing.
+func (a *app) createPulled(ctx context.Context, c wire.ContainerCreate, pull string) (wire.Created, error) {
+	if !slices.Contains([]string{"missing", "always", "never"}, pull) {
+		return wire.Created{}, usageError{fmt.Errorf("--pull %s: missing, always or never", pull)}
+	}
+	if pull != "always" {
+		made, err := a.daemon().CreateContainer(ctx, c)
+		if pull == "never" || !notFound(err, engine.ResourceImage) {
+			return made, err
+		}
+	}
+	p := newProgress(a.stderr)
+	defer p.done()
+	for l, err := range a.daemon().PullImage(ctx, wire.Pull{Ref: c.Image, Platform: c.Platform}) {
+		if err != nil {
+			return wire.Created{}, err
+		}
+		p.report(l)
+	}
+	return a.daemon().CreateContainer(ctx, c)
+}
+
 // create makes a container and tells what the daemon warns of. What its image asks for beyond the usual is asked of the user, unless
 // yes is set.
-func (a *app) create(ctx context.Context, c wire.ContainerCreate, yes bool) (wire.Created, error) {
-	made, err := a.daemon().CreateContainer(ctx, c)
+func (a *app) create(ctx context.Context, c wire.ContainerCreate, o createOptions) (wire.Created, error) {
+	made, err := a.createPulled(ctx, c, o.pull)
 	var told *client.Error
 	if errors.As(err, &told) && len(told.Told.Consents) > 0 {
-		if !yes {
+		if !o.yes {
 			fmt.Fprintf(a.stderr, "The image %s asks for:\n  %s\n", c.Image, strings.Join(told.Told.Consents, "\n  "))
 			agreed, qerr := a.confirm("Shall the container have that?")
 			if qerr != nil || !agreed {
@@ -156,7 +194,7 @@ func (a *app) create(ctx context.Context, c wire.ContainerCreate, yes bool) (wir
 // runContainer makes a container, starts it, and stays with it unless it is detached.
 func (a *app) runContainer(cmd *cobra.Command, c wire.ContainerCreate, o runOptions) error {
 	ctx := cmd.Context()
-	made, err := a.create(ctx, c, o.yes)
+	made, err := a.create(ctx, c, o.createOptions)
 	if err != nil {
 		return startError(err)
 	}

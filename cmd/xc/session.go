@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/nativeapi/client"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
@@ -91,8 +92,7 @@ func (a *app) hold(ctx context.Context, ref string) error {
 	deadline := time.Now().Add(reconnect)
 	for {
 		_, err := a.daemon().Link(ctx, ref, func() { deadline = time.Now().Add(reconnect) })
-		var told *client.Error
-		if err == nil || ctx.Err() != nil || errors.As(err, &told) || time.Now().After(deadline) {
+		if err == nil || ctx.Err() != nil || !daemonGone(err) || time.Now().After(deadline) {
 			return err
 		}
 		select {
@@ -101,6 +101,11 @@ func (a *app) hold(ctx context.Context, ref string) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// daemonGone reports whether an error says that the daemon ends, or has.
+func daemonGone(err error) bool {
+	return !errors.As(err, new(*client.Error)) || engine.KindOf(err) == engine.Unavailable
 }
 
 const (

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
@@ -31,6 +30,9 @@ type containerStates interface {
 	Unpause(ctx context.Context, ref string) error
 	Rename(ctx context.Context, ref, name string) error
 	Remove(ctx context.Context, ref string, o engine.RemoveOptions) error
+	// Link ties a running container to its caller: it returns how the container ended, or kills it when ctx ends first. Its ctx must
+	// not end with the daemon.
+	Link(ctx context.Context, ref string) (engine.WaitResult, error)
 	Publish(ctx context.Context, ref string, ports []engine.PortBinding) error
 	Unpublish(ctx context.Context, ref string, ports []engine.PortBinding) error
 	// Wait is armed when it returns: an end that comes afterwards is not missed. The channel gets one result, or is left
@@ -249,30 +251,36 @@ func (s *Server) linkContainer(ctx context.Context, c *call) error {
 	if !found.Status.State.Alive() {
 		return &engine.Error{Op: "link", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonNotRunning}
 	}
-	result, err := s.cfg.Containers.Wait(ctx, string(found.ID), engine.WaitNotRunning)
-	if err != nil {
-		return err
-	}
 	c.lines = true
 	if err := c.begin("application/x-ndjson"); err != nil {
 		return err
 	}
+	linked, cut := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		if s.stopping.Err() == nil {
+			cut() // it is the client who has gone
+		}
+	})
+	type end struct {
+		engine.WaitResult
+		err error
+	}
+	ended := make(chan end, 1)
+	go func() { // it ends with the container, the client, or the engine, which may be after us
+		defer cut()
+		r, err := s.cfg.Containers.Link(linked, string(found.ID))
+		ended <- end{r, err}
+	}()
 	select {
-	case r := <-result:
-		return line(c, wire.Waited{ExitCode: r.ExitCode, Error: r.Err})
-	case <-ctx.Done():
+	case e := <-ended:
+		if e.err != nil {
+			return e.err
+		}
+		return line(c, wire.Waited{ExitCode: e.ExitCode, Error: e.Err})
+	case <-s.stopping.Done():
+		return &engine.Error{Op: "link", Kind: engine.Unavailable, Resource: engine.ResourceContainer, ID: ref}
 	}
-	if s.stopping.Err() != nil {
-		return ctx.Err()
-	}
-	s.cfg.Log.InfoContext(ctx, "linked client has gone: its container is killed", "container", found.ID)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTimeout)
-	defer cancel()
-	return s.cfg.Containers.Kill(ctx, string(found.ID), "KILL")
 }
-
-// killTimeout bounds the killing of a container whose linked client has gone.
-const killTimeout = time.Minute
 
 // changePorts serves a change of what a container publishes.
 func (s *Server) changePorts(do func(Containers, context.Context, string, []engine.PortBinding) error, pattern bool) handler {
