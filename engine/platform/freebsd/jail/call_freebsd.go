@@ -4,11 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/platform/freebsd/iov"
+	"github.com/xcengine/xc/engine/platform/freebsd/sysctl"
 )
 
 // Flags of jail_set(2) and jail_get(2).
@@ -138,12 +140,12 @@ func Attach(jid int) error {
 }
 
 // Knows reports whether this kernel has a parameter; some exist only while a module is loaded. One that others are below, as
-// those of allow.mount are, is described by a child without a name.
+// those of allow.mount are, is described by a variable without a last part.
 func Knows(param string) bool {
-	for _, name := range []string{param, param + "."} {
-		if _, err := unix.SysctlRaw("security.jail.param." + name); err == nil {
-			return true
-		}
+	name := "security.jail.param." + param
+	if _, err := unix.SysctlRaw(name); err == nil {
+		return true
 	}
-	return false
+	below, err := sysctl.Below(name)
+	return err == nil && slices.Contains(below, name+".")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +12,8 @@ import (
 
 // Names below the node 0, which tell of variables (kern_sysctl.c).
 const (
+	metaName      = 1
+	metaNext      = 2
 	metaNameToOID = 3
 	metaFormat    = 4
 )
@@ -49,6 +52,37 @@ func Set(s Setting) error {
 	return nil
 }
 
+// Below lists the variables below a node, none for a name that this kernel does not have. One may have no last part, as
+// "security.jail.param.allow.mount." has none.
+func Below(node string) ([]string, error) {
+	oid, err := lookup(node)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	var names []string
+	for prefix := node + "."; err == nil; {
+		var found [4 * 24]byte // CTL_MAXNAME numbers
+		var n int
+		if n, err = call(append([]int32{0, metaNext}, oid...), found[:], nil); err != nil {
+			break
+		}
+		oid = decodeOID(found[:n])
+		var name [1024]byte
+		if n, err = call(append([]int32{0, metaName}, oid...), name[:], nil); err != nil {
+			break
+		}
+		text := unix.ByteSliceToString(name[:n])
+		if !strings.HasPrefix(text, prefix) {
+			return names, nil
+		}
+		names = append(names, text)
+	}
+	if errors.Is(err, unix.ENOENT) {
+		return names, nil // it was the last node of all
+	}
+	return names, fmt.Errorf("sysctl %s: %w", node, err)
+}
+
 // lookup turns a name into the numbers that the kernel knows it by.
 func lookup(name string) ([]int32, error) {
 	if name == "" {
@@ -59,14 +93,19 @@ func lookup(name string) ([]int32, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sysctl %s: %w", name, err)
 	}
-	var oid []int32
-	for b := found[:n]; len(b) >= 4; b = b[4:] {
-		oid = append(oid, int32(binary.LittleEndian.Uint32(b)))
-	}
+	oid := decodeOID(found[:n])
 	if len(oid) == 0 {
 		return nil, errors.New("sysctl " + name + ": the kernel gave no number")
 	}
 	return oid, nil
+}
+
+// decodeOID reads the numbers that the kernel knows a variable by.
+func decodeOID(b []byte) (oid []int32) {
+	for ; len(b) >= 4; b = b[4:] {
+		oid = append(oid, int32(binary.LittleEndian.Uint32(b)))
+	}
+	return oid
 }
 
 // call is __sysctl(2). It returns how much of old was filled.

@@ -3,6 +3,7 @@ package sysctl
 import (
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -43,5 +44,19 @@ func TestSet(t *testing.T) {
 	}
 	if now, err := unix.SysctlUint32(name); err != nil || now != 77 {
 		t.Errorf("%d %v", now, err)
+	}
+}
+
+func TestBelow(t *testing.T) {
+	for node, want := range map[string]string{"security.jail.param.allow": "security.jail.param.allow.mount.", "kern.ipc": "kern.ipc.maxsockbuf"} {
+		if got, err := Below(node); err != nil || !slices.Contains(got, want) {
+			t.Errorf("%s: %q %v", node, got, err)
+		}
+	}
+	if got, err := Below("kern.ostype"); err != nil || len(got) > 0 {
+		t.Errorf("below a variable: %q %v", got, err)
+	}
+	if got, err := Below("nosuch.node"); err != nil || len(got) > 0 {
+		t.Errorf("below nothing: %q %v", got, err)
 	}
 }
