@@ -161,10 +161,11 @@ func (b *build) privateFile(m *mounts, target string, content []byte, mode os.Fi
 	return nil
 }
 
-func (m *mounts) addScript(dir string, f instructions.ShellInlineFile) error {
-	m.keys = append(m.keys, "script "+f.Data)
+// addScript shows a heredoc as a program.
+func (m *mounts) addScript(dir, target, data string) error {
+	m.keys = append(m.keys, "script "+data)
 	b := &build{dir: dir}
-	return b.privateFile(m, path.Join(scriptDir, f.Name), []byte(f.Data), 0o755, 0, 0)
+	return b.privateFile(m, target, []byte(data), 0o755, 0, 0)
 }
 
 // sshMount shows the socket of an agent and names it to the command.

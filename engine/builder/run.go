@@ -35,19 +35,25 @@ func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) e
 	}
 	defer m.close(ctx)
 	if script != nil {
-		if err := m.addScript(st.b.dir, *script); err != nil {
+		if err := m.addScript(st.b.dir, words[0], script.Data); err != nil {
 			return err
 		}
 	}
-	r := &running{st: st, words: words, env: args, mounts: m, network: instructions.GetNetwork(cmd)}
+	r := &running{st: st, words: words, scripted: script != nil, env: args, mounts: m, network: instructions.GetNetwork(cmd)}
 	return st.commit(ctx, change{
 		config: st.config, author: st.author, command: st.args.withArguments(args, words),
 		also: append(m.keys, "network="+string(r.network)), layer: r.layer,
 	})
 }
 
-// scriptDir is where a heredoc that names its own interpreter is found by it, as with BuildKit.
-const scriptDir = "/dev/pipes"
+// scriptDir is where a heredoc that names its own interpreter is found by it: where BuildKit has it, or on hosts whose /dev takes
+// no directories in the root. It goes before the step's changes are looked at.
+func (s *Service) scriptDir() string {
+	if s.Host.OS == "freebsd" {
+		return "/.pipes"
+	}
+	return "/dev/pipes"
+}
 
 // runWords are a command's words as they are executed. A heredoc alone is the shell's whole script, or one of its own.
 func (st *stage) runWords(cmd *instructions.RunCommand) (words []string, script *instructions.ShellInlineFile, err error) {
@@ -64,7 +70,7 @@ func (st *stage) runWords(cmd *instructions.RunCommand) (words []string, script 
 	}
 	switch alone := parser.MustParseHeredoc(line.CmdLine[0]) != nil; {
 	case alone && strings.HasPrefix(first.Data, "#!"):
-		return []string{path.Join(scriptDir, first.Name)}, &first, nil
+		return []string{path.Join(st.b.s.scriptDir(), first.Name)}, &first, nil
 	case alone:
 		return append(st.config.ShellWords(), first.Data), nil, nil
 	}
@@ -77,11 +83,13 @@ func (st *stage) runWords(cmd *instructions.RunCommand) (words []string, script 
 
 // running is one RUN step's container.
 type running struct {
-	st      *stage
-	words   []string
-	env     []string
-	mounts  *mounts
-	network instructions.NetworkMode
+	st    *stage
+	words []string
+	// scripted: the first word is a script of the engine's.
+	scripted bool
+	env      []string
+	mounts   *mounts
+	network  instructions.NetworkMode
 }
 
 // layer runs the command and gives what it changed. After an error no container is left.
@@ -97,6 +105,9 @@ func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) 
 	r.st.report(engine.BuildEvent{Kind: engine.BuildRunning, Container: made.ID})
 	if err = r.makeTargets(ctx, made.ID); err == nil {
 		err = r.execute(ctx, string(made.ID))
+	}
+	if err == nil && r.scripted {
+		err = r.dropScript(ctx, made.ID)
 	}
 	if err != nil {
 		r.remove(ctx, made.ID, false)
@@ -145,6 +156,37 @@ func (r *running) makeTargets(ctx context.Context, id engine.ContainerID) error 
 		}
 	}
 	return nil
+}
+
+// dropScript removes from a container's root what the script stood on.
+func (r *running) dropScript(ctx context.Context, id engine.ContainerID) error {
+	roots := r.st.b.s.Roots
+	at, err := roots.Mount(ctx, id)
+	if err != nil {
+		return err
+	}
+	tree, err := fstree.Open(at)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	script, err := tree.Find(r.words[0], false)
+	if err != nil {
+		return err
+	}
+	defer script.Close()
+	if err := script.Dir.RemoveAll(script.Name); err != nil {
+		return err
+	}
+	if others, err := script.Dir.Names(); err != nil || len(others) > 0 {
+		return err
+	}
+	dir, err := tree.Find(path.Dir(r.words[0]), false)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Dir.RemoveAll(dir.Name)
 }
 
 // remove takes the container away, unless it was asked to stay.
