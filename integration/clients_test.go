@@ -74,7 +74,7 @@ func TestClientNode(t *testing.T) {
 	if _, err := exec.LookPath("node"); err != nil {
 		u.missing = "no node on PATH: install Node 20 or later with npm, then make clients"
 	}
-	u.env = append(u.env, "REAPER="+reaper(t, u))
+	u.env = append(u.env, reaper(t, u)...)
 	scenarios(t, "node", []user{u})
 }
 
@@ -82,21 +82,21 @@ func TestClientNode(t *testing.T) {
 func TestClientGo(t *testing.T) {
 	sdk := built(t, "sdk")
 	u := user{name: "go", env: []string{"DOCKER=" + kit.docker, "DOCKER_CONFIG=" + kit.config, "SDK=" + sdk}, missing: missing(filepath.Join(sdk, "testcontainers"), "make clients builds it")}
-	u.env = append(u.env, "REAPER="+reaper(t, u))
+	u.env = append(u.env, reaper(t, u)...)
 	scenarios(t, "go", []user{u})
 }
 
-// reaper builds what stands in for Testcontainers' reaper, if there is a client that needs it.
-func reaper(t *testing.T, u user) string {
+// reaper builds what stands in for Testcontainers' reaper, if there is a client that needs it. It waits a second for clients to come
+// back, as both Testcontainers let their users say.
+func reaper(t *testing.T, u user) []string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "reaper")
-	if u.missing != "" || kit.skip != "" {
-		return path
+	if u.missing == "" && kit.skip == "" {
+		if out, err := output("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./clients/reaper"); err != nil {
+			t.Fatalf("the reaper does not build: %v\n%s", err, out)
+		}
 	}
-	if out, err := output("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./clients/reaper"); err != nil {
-		t.Fatalf("the reaper does not build: %v\n%s", err, out)
-	}
-	return path
+	return []string{"REAPER=" + path, "TESTCONTAINERS_RYUK_RECONNECTION_TIMEOUT=1s", "RYUK_RECONNECTION_TIMEOUT=1s"}
 }
 
 // TestClientTools makes the calls of tools that cannot be had as themselves here, and reads of the answers what they read.
