@@ -28,6 +28,8 @@ type user struct {
 	env []string
 	// missing says what is not here and how to get it; empty when the client can run.
 	missing string
+	// only are the scenarios that it does; none means all.
+	only []string
 }
 
 // step is a line of a scenario's file "run".
@@ -95,6 +97,9 @@ func scenarios(t *testing.T, group string, users []user) {
 				t.Fatal(err)
 			}
 			for i, u := range users {
+				if u.only != nil && !slices.Contains(u.only, filepath.Base(dir)) {
+					continue
+				}
 				t.Run(u.name, func(t *testing.T) { scene{dir, steps, u, i == 0}.play(t) })
 			}
 		})
