@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -175,6 +176,19 @@ func TestChain(t *testing.T) {
 	}
 }
 
+func awaitEnd(t *testing.T, pid string) {
+	t.Helper()
+	n, err := strconv.Atoi(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); syscall.Kill(n, 0) != syscall.ESRCH; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("process %d does not end", n)
+		}
+	}
+}
+
 // A stop while programs before main run leaves main out; a container that persists ends by it, and what comes after is run.
 func TestChainIsStopped(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -183,8 +197,8 @@ func TestChainIsStopped(t *testing.T) {
 		code  int
 	}{
 		"before main":     {Chain{Before: []Step{shell("echo ready; exec sleep 100"), shell("echo no")}, After: []Step{shell("echo after")}}, []string{"echo", "no"}, 128 + 15},
-		"after main":      {Chain{Persist: true, After: []Step{shell("echo after")}}, []string{"sh", "-c", "echo ready; exit 4"}, 4},
-		"what it left":    {Chain{All: true, After: []Step{shell("echo after")}}, []string{"sh", "-c", "(trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done) & exit 6"}, 6},
+		"after main":      {Chain{Persist: true, After: []Step{shell("echo after")}}, []string{"sh", "-c", "echo ready $$; exit 4"}, 4},
+		"what it left":    {Chain{All: true, After: []Step{shell("echo after")}}, []string{"sh", "-c", "(trap 'exit 0' TERM; echo ready $$; while :; do sleep 0.01; done) & exit 6"}, 6},
 		"main ends by it": {Chain{Persist: true, After: []Step{shell("echo after")}}, []string{"sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done"}, 7},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -200,11 +214,13 @@ func TestChainIsStopped(t *testing.T) {
 			}
 			w.Close()
 			lines := bufio.NewReader(r)
-			if line, err := lines.ReadString('\n'); line != "ready\n" {
+			line, err := lines.ReadString('\n')
+			words := strings.Fields(line)
+			if len(words) == 0 || words[0] != "ready" {
 				t.Fatalf("read %q: %v", line, err)
 			}
-			if name == "what it left" {
-				time.Sleep(100 * time.Millisecond) // main's end must be noted
+			for _, main := range words[1:] { // it must have ended
+				awaitEnd(t, main)
 			}
 			if err := c.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
