@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -126,7 +127,36 @@ func (p *Plumber) plug(in *inside, want engine.Plug, undone *undo.Stack) (engine
 	if got.MAC == "" {
 		got.MAC = link.Attrs().HardwareAddr.String()
 	}
-	return got, in.bringUp(link, got, p.tell.need(got))
+	announce := p.tell.need(got)
+	if err := in.bringUp(link, got, announce); err != nil || !announce {
+		return got, err
+	}
+	return got, p.announceAgain(in, link, got)
+}
+
+// portTimeout bounds the wait for a bridge to learn that a port's other end is up.
+const portTimeout = time.Second
+
+// announceAgain tells the neighbours once more: the bridge learns a moment after an end inside is up that its port is, and passes
+// nothing on before, the first announcement neither. To be given its address, be it the same, makes the kernel announce it.
+func (p *Plumber) announceAgain(in *inside, link netlink.Link, plug engine.Plug) error {
+	for end := time.Now().Add(portTimeout); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		port, err := p.host.LinkByName(plug.Host)
+		if err != nil {
+			return fmt.Errorf("host's end of %s: %w", plug.Interface, err)
+		}
+		if port.Attrs().OperState == netlink.OperUp {
+			break
+		}
+	}
+	mac, err := parseMAC(plug.MAC)
+	if err != nil {
+		return err
+	}
+	if err := in.handle.LinkSetHardwareAddr(link, mac); err != nil {
+		return fmt.Errorf("announce the address of %s: %w", plug.Interface, err)
+	}
+	return nil
 }
 
 // pair makes both ends and marks them.
