@@ -402,9 +402,12 @@ func (w *Wishes) setParam(name, value string) error {
 	return nil
 }
 
+// mostJails is how many jails FreeBSD can have (sys/kern/kern_jail.c: JAIL_MAX).
+const mostJails = 999_999
+
 func readMaxChildren(w *Wishes, _, value string) error {
-	if n, err := strconv.ParseUint(value, 10, 16); err != nil || n > 999_999 {
-		return errors.New("must be a number")
+	if n, err := strconv.ParseUint(value, 10, 32); err != nil || n > mostJails {
+		return fmt.Errorf("must be a number up to %d", mostJails)
 	}
 	return w.setParam("children.max", value)
 }

@@ -63,7 +63,7 @@ func TestReadKeys(t *testing.T) {
 				"xc.copy=a:/b: must be FILE:PATH", "xc.copy.2=/a: must be FILE", "xc.copy.3=/a:/b/: must be FILE", `xc.dataset=tank: "tank" is not a dataset below a pool`,
 				`"/tank/x" is not`, `"1A" is not the name of a variable`, "xc.devfs.=path x: it needs a name", "xc.devfs.b= : an empty rule",
 				"xc.dns=no: must be image", "xc.entrypoint=: must not be empty", "xc.extra-layer=: must be", `xc.init-timeout=5: must be a time like "90s"`,
-				"xc.max-children=-1: must be a number", "xc.tree=yes: must be true", "xc.vnet=maybe: must be true", "xc.volume.=x: must be", "xc.volume.a=:ro: must be",
+				"xc.max-children=-1: must be a number up to", "xc.tree=yes: must be true", "xc.vnet=maybe: must be true", "xc.volume.=x: must be", "xc.volume.a=:ro: must be",
 			},
 		},
 		"the opposite elsewhere": {
