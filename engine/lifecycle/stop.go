@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -140,6 +141,13 @@ func (r *run) wait(ctx context.Context, d time.Duration) bool {
 
 // signal sends a signal to a run's main process and publishes it. That the process has just ended is no error.
 func (s *Service) signal(ctx context.Context, u *unit, r *run, sig engine.Signal) error {
+	number := signalNumber(sig)
+	tell := func() { s.publish(u.snapshot(), "kill", map[string]string{"signal": number}) }
+	// Told first, so that what the signal brings about is told after it. A name that only the platform can read may be none.
+	_, unread := strconv.Atoi(number)
+	if unread == nil {
+		tell()
+	}
 	if err := r.shim.Signal(ctx, "", sig); err != nil && engine.KindOf(err) != engine.NotFound {
 		select {
 		case <-r.done:
@@ -148,7 +156,9 @@ func (s *Service) signal(ctx context.Context, u *unit, r *run, sig engine.Signal
 			return wrap("kill", u.snapshot().Name, err)
 		}
 	}
-	s.publish(u.snapshot(), "kill", map[string]string{"signal": signalNumber(sig)})
+	if unread != nil {
+		tell()
+	}
 	return nil
 }
 
