@@ -245,12 +245,12 @@ func (s *Store) rootChanges(ctx context.Context, op string, id engine.ContainerI
 	if err != nil {
 		return nil, nil, rootError(op, id, err)
 	}
-	return layer.Without(changes, engineFiles), release, nil
+	return layer.Without(changes, EngineFiles), release, nil
 }
 
-// engineFiles are what the engine keeps in every root for itself, as Docker does below its containers' own layer: files
+// EngineFiles, by their paths in the root, are what the engine keeps in every root for itself, as Docker does below its containers' own layer: files
 // whose content is the engine's wherever they stand, and the places of kernel file systems.
-var engineFiles = map[string]bool{
+var EngineFiles = map[string]bool{
 	"etc/hosts": true, "etc/hostname": true, "etc/resolv.conf": true, "etc/mtab": true, ".dockerenv": true, "etc": true, "dev": true,
 	"dev/console": true, "dev/pts": true, "dev/shm": true, "dev/mqueue": true, "dev/fd": true, "proc": true, "sys": true,
 }

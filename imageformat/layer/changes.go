@@ -107,26 +107,28 @@ func (p *parents) drop(path string) {
 	*p = slices.DeleteFunc(*p, func(d node) bool { return d.path != "." && !strings.HasPrefix(path, d.path+"/") })
 }
 
-// Usage is the sum of the sizes of all files in a tree, in bytes; a file with several names counts once.
-func Usage(ctx context.Context, root string) (int64, error) {
+// Usage is the sum of the sizes of all files in a tree, in bytes; a file with several names counts once, and those of the paths in
+// without do not count.
+func Usage(ctx context.Context, root string, without map[string]bool) (int64, error) {
 	fd, err := openDir(unix.AT_FDCWD, root)
 	if err != nil {
 		return 0, at("open", root, err)
 	}
 	defer unix.Close(fd)
-	u := usage{seen: map[inode]struct{}{}}
-	err = u.add(ctx, fd)
+	u := usage{seen: map[inode]struct{}{}, without: without}
+	err = u.add(ctx, fd, "")
 	return u.sum, err
 }
 
 type inode struct{ dev, ino uint64 }
 
 type usage struct {
-	sum  int64
-	seen map[inode]struct{}
+	sum     int64
+	seen    map[inode]struct{}
+	without map[string]bool
 }
 
-func (u *usage) add(ctx context.Context, fd int) error {
+func (u *usage) add(ctx context.Context, fd int, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -142,8 +144,11 @@ func (u *usage) add(ctx context.Context, fd int) error {
 		if err != nil {
 			return at("stat", name, err)
 		}
+		path := dir + name
 		if !st.isDir() {
-			u.file(&st)
+			if !u.without[path] {
+				u.file(&st)
+			}
 			continue
 		}
 		sub, err := openDir(fd, name)
@@ -153,7 +158,7 @@ func (u *usage) add(ctx context.Context, fd int) error {
 		if err != nil {
 			return at("open", name, err)
 		}
-		err = u.add(ctx, sub)
+		err = u.add(ctx, sub, path+"/")
 		unix.Close(sub)
 		if err != nil {
 			return err

@@ -259,7 +259,7 @@ func (d *Driver) RootUsage(ctx context.Context, r layers.RootSpec) (int64, error
 		return 0, err
 	}
 	defer release()
-	return layer.SizeOf(ctx, changes)
+	return layer.SizeOf(ctx, layer.Without(changes, layers.EngineFiles))
 }
 
 // RootChanges compares the root with its chain.

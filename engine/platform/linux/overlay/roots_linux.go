@@ -114,7 +114,7 @@ func (d *Driver) removeRoot(at root) error {
 
 // RootUsage adds up the upper directory.
 func (d *Driver) RootUsage(ctx context.Context, r layers.RootSpec) (int64, error) {
-	return layer.Usage(ctx, d.root(r.ID).upper())
+	return layer.Usage(ctx, d.root(r.ID).upper(), layers.EngineFiles)
 }
 
 // RootChanges compares the upper directory with the layers, mounted or not.
