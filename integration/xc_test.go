@@ -180,7 +180,7 @@ func TestXCPorts(t *testing.T) {
 	if err := json.Unmarshal([]byte(e.xc("rdr", "list", "-o", "json", "web")), &first); err != nil || len(first) != 1 {
 		t.Fatalf("%v, %v", first, err)
 	}
-	e.xc("rdr", "add", "-p", "127.0.0.1::8080/tcp", "web")
+	e.xc("rdr", "add", "-p", "127.0.0.2::8080/tcp", "web")
 	list := strings.Split(e.xc("rdr", "list", "-H", "web"), "\n")
 	if len(list) != 2 {
 		t.Fatalf("published: %q", list)
@@ -271,8 +271,9 @@ func TestXCTerminal(t *testing.T) {
 	x.types(ctrlC)
 	x.ends()
 	x = at("attach", "console")
-	x.types("last\r\x04")
-	x.expect("last")
+	x.types("last\r")
+	x.expect("last\r\nlast")
+	x.types("\x04")
 	if code := x.ends(); code != 0 {
 		t.Errorf("the end gave %d", code)
 	}
