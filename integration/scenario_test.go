@@ -85,7 +85,11 @@ func scenarios(t *testing.T, group string, users []user) {
 	for i, u := range users {
 		names[i] = u.name
 	}
-	for _, run := range glob(t, filepath.Join("clients", "scenarios", group, "*", "run")) {
+	runs, err := filepath.Glob(filepath.Join("clients", "scenarios", group, "*", "run"))
+	if err != nil || len(runs) == 0 {
+		t.Fatalf("no scenarios of %s: %v", group, err)
+	}
+	for _, run := range runs {
 		dir := filepath.Dir(run)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			text, err := os.ReadFile(run)
