@@ -109,3 +109,26 @@ func TestFlagsOfFiles(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestLinksHaveAllPermissions: this system gives links permissions by the umask, others none, and layers are to be the same.
+func TestLinksHaveAllPermissions(t *testing.T) {
+	root := t.TempDir()
+	if err := os.Symlink("x", filepath.Join(root, "l")); err != nil {
+		t.Fatal(err)
+	}
+	r := layer.NewTar(context.Background(), layer.TreeChanges("", root, layer.TreeHints{}))
+	defer r.Close()
+	for in := tar.NewReader(r); ; {
+		h, err := in.Next()
+		if err != nil {
+			t.Fatalf("no link: %v", err)
+		}
+		if h.Name != "l" {
+			continue
+		}
+		if h.Typeflag != tar.TypeSymlink || h.Mode != 0o777 {
+			t.Errorf("%c %o", h.Typeflag, h.Mode)
+		}
+		return
+	}
+}

@@ -196,7 +196,8 @@ func header(n *node) (*tar.Header, error) {
 		if err != nil {
 			return nil, vanished(at("readlink", n.path, err))
 		}
-		hdr.Typeflag, hdr.Linkname = tar.TypeSymlink, target
+		// A link's permissions mean nothing, and only some systems keep any.
+		hdr.Typeflag, hdr.Linkname, hdr.Mode = tar.TypeSymlink, target, 0o777
 	case unix.S_IFCHR, unix.S_IFBLK:
 		hdr.Typeflag = tar.TypeChar
 		if n.st.kind() == unix.S_IFBLK {
