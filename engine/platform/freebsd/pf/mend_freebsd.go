@@ -50,6 +50,9 @@ func (f *Firewall) Mend(ctx context.Context) ([]string, error) {
 			if res, err = f.cfg.Run.Run(ctx, runner.Cmd{Argv: []string{"/sbin/pfctl", "-q", "-a", l.name, "-s", what}}); err != nil {
 				return nil, fail(err)
 			}
+			if Again(res.Stderr) {
+				return nil, nil // somebody loads rules: the next look tells
+			}
 			holds = res.Stdout
 		}
 		if l.lost(holds, tables) {
