@@ -49,7 +49,7 @@ func TestBuilds(t *testing.T) {
 	for _, r := range recipes {
 		t.Run(r.name, func(t *testing.T) {
 			file := filepath.Join("testdata", "builds", r.name+".golden")
-			got := e.as(t).built(t, r)
+			got := asDockerd(e.as(t).built(t, r))
 			var theirs string
 			if o != nil && r.ours == "" {
 				theirs = o.as(t).built(t, r)
@@ -264,7 +264,7 @@ func (e *engine) files(t *testing.T, id string) string {
 		case tar.TypeSymlink, tar.TypeLink:
 			line += " -> " + h.Linkname
 		}
-		lines = append(lines, line)
+		lines = append(lines, asDockerd(line))
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
