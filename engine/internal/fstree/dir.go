@@ -86,7 +86,7 @@ type Stat struct {
 	Dev     uint64
 	Ino     uint64
 	Links   uint64
-	Rdev    uint64 // of a device, the host's encoding
+	Rdev    uint64 // of a device, the host's encoding; 0 for anything else
 }
 
 // Lstat tells what a name stands for.
@@ -95,10 +95,14 @@ func (d *Dir) Lstat(name string) (Stat, error) {
 	if err := retry(func() error { return unix.Fstatat(d.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW) }); err != nil {
 		return Stat{}, fail("lstat", name, err)
 	}
-	return Stat{
+	s := Stat{
 		Mode: fileMode(uint32(st.Mode)), Size: st.Size, ModTime: time.Unix(st.Mtim.Unix()),
-		UID: int(st.Uid), GID: int(st.Gid), Dev: uint64(st.Dev), Ino: uint64(st.Ino), Links: uint64(st.Nlink), Rdev: uint64(st.Rdev),
-	}, nil
+		UID: int(st.Uid), GID: int(st.Gid), Dev: uint64(st.Dev), Ino: uint64(st.Ino), Links: uint64(st.Nlink),
+	}
+	if s.Mode&fs.ModeDevice != 0 {
+		s.Rdev = uint64(st.Rdev) // UFS says something of other files too: where their content is
+	}
+	return s, nil
 }
 
 // Readlink returns what a symbolic link holds.
