@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -75,4 +76,71 @@ func (s *Service) tellGroups(c engine.Container) {
 			}
 		}
 	}
+}
+
+// JoinGroup makes a container a member of a network's group, as if it had been created so. later leaves the members' hosts files
+// as they are until RenewGroup is called, or one of them comes or goes. A member may join again.
+func (s *Service) JoinGroup(ctx context.Context, network, container string, later bool) error {
+	c, name, err := s.joinGroup(ctx, network, container)
+	if err != nil || later {
+		return err
+	}
+	s.renewNames(ctx, c)
+	return s.RenewGroup(ctx, name)
+}
+
+// joinGroup records the membership and returns the network's name.
+func (s *Service) joinGroup(ctx context.Context, network, container string) (engine.ContainerID, string, error) {
+	u, unlock, err := s.operate(ctx, container)
+	if err != nil {
+		return "", "", err
+	}
+	defer unlock()
+	name, err := s.groupName(ctx, network)
+	if err != nil {
+		return "", "", err
+	}
+	c := u.snapshot()
+	if _, there := c.Endpoints[name]; !there {
+		return "", "", &engine.Error{
+			Op: "join", Kind: engine.Conflict, Resource: engine.ResourceEndpoint, ID: c.Name, Err: fmt.Errorf("container %s is not in network %s", c.Name, name),
+		}
+	}
+	groups := engine.NetGroups(c.Spec.Labels)
+	if slices.Contains(groups, name) {
+		return c.ID, name, nil
+	}
+	err = s.edit(ctx, "join", u, func(c *engine.Container) {
+		if c.Spec.Labels = maps.Clone(c.Spec.Labels); c.Spec.Labels == nil {
+			c.Spec.Labels = map[string]string{}
+		}
+		c.Spec.Labels[engine.LabelNetGroup] = strings.Join(append(groups, name), ",")
+	})
+	if err != nil {
+		return "", "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noteGroups(u.snapshot())
+	return c.ID, name, nil
+}
+
+func (s *Service) groupName(ctx context.Context, network string) (string, error) {
+	found, err := s.Networks.Check(ctx, engine.NetworkMode(network), map[string]engine.EndpointSpec{network: {}})
+	for name := range found {
+		return name, err
+	}
+	return network, err
+}
+
+// RenewGroup writes the hosts files of a network's group now.
+func (s *Service) RenewGroup(ctx context.Context, network string) error {
+	name, err := s.groupName(ctx, network)
+	if err != nil {
+		return err
+	}
+	for _, m := range s.members(name, "") {
+		s.renewNames(ctx, m.ID)
+	}
+	return nil
 }

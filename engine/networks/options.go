@@ -30,6 +30,8 @@ const (
 	optAlias        = "alias"
 	optBridge       = "bridge"
 	optRouter       = "default_router"
+	optStart        = "start"
+	optEnd          = "end"
 
 	// Of an endpoint.
 	optIfName  = "com.docker.network.endpoint.ifname"
@@ -52,7 +54,8 @@ type options struct {
 	binding          netip.Addr // where ports are published that name no address; invalid: everywhere
 	host4, host6     netip.Addr
 	ifPrefix         string
-	router4, router6 netip.Addr // of the driver xc
+	router4, router6 netip.Addr   // of the driver xc
+	start, end       []netip.Addr // of the driver xc: what is handed out of each subnet
 }
 
 // parseOptions reads a network's options as dockerd does: those it does not know are kept for inspect only.
@@ -98,6 +101,8 @@ func (o *options) xcReaders() map[string]func(string) error {
 		optAlias:  interfaceName(&o.alias),
 		optBridge: interfaceName(&o.bridge),
 		optMTU:    mtu(&o.mtu),
+		optStart:  addresses(&o.start),
+		optEnd:    addresses(&o.end),
 		optRouter: func(s string) error {
 			for part := range strings.SplitSeq(s, ",") {
 				a, err := netip.ParseAddr(part)
@@ -112,6 +117,20 @@ func (o *options) xcReaders() map[string]func(string) error {
 			}
 			return nil
 		},
+	}
+}
+
+// addresses reads a list, separated by commas.
+func addresses(to *[]netip.Addr) func(string) error {
+	return func(s string) error {
+		for part := range strings.SplitSeq(s, ",") {
+			a, err := netip.ParseAddr(part)
+			if err != nil {
+				return err
+			}
+			*to = append(*to, a)
+		}
+		return nil
 	}
 }
 

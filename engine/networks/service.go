@@ -180,6 +180,13 @@ func newNetwork(r engine.Network, last map[netip.Prefix]netip.Addr) (*network, e
 			if err != nil {
 				return nil, err
 			}
+			for i, bounds := range [][]netip.Addr{opts.start, opts.end} {
+				for _, a := range bounds {
+					if p.Subnet.Contains(a) {
+						addrs.Bound(a, i == 1)
+					}
+				}
+			}
 			for _, router := range []netip.Addr{opts.router4, opts.router6} {
 				_ = addrs.Take(router) // it may be of the other family, outside, or the gateway
 			}

@@ -41,6 +41,23 @@ func New(subnet, span netip.Prefix, last netip.Addr) *Pool {
 	return p
 }
 
+// Bound narrows the range to what does not come before a, or with last after a, which must lie in the subnet. A range that has
+// nothing left is one address.
+func (p *Pool) Bound(a netip.Addr, last bool) {
+	switch {
+	case last && a.Less(p.hi):
+		p.hi = a
+	case !last && p.lo.Less(a):
+		p.lo = a
+	}
+	if p.hi.Less(p.lo) {
+		p.lo = p.hi
+	}
+	if !p.contains(p.last) {
+		p.last = netip.Addr{}
+	}
+}
+
 // Subnet is what the pool was made of.
 func (p *Pool) Subnet() netip.Prefix { return p.subnet }
 

@@ -159,3 +159,20 @@ func BenchmarkNextInCrowdedPool(b *testing.B) {
 		p.Release(a)
 	}
 }
+
+func TestPoolBound(t *testing.T) {
+	p := New(netip.MustParsePrefix("10.0.0.0/24"), netip.Prefix{}, netip.MustParseAddr("10.0.0.99"))
+	p.Bound(netip.MustParseAddr("10.0.0.10"), false)
+	p.Bound(netip.MustParseAddr("10.0.0.11"), true)
+	for _, want := range []string{"10.0.0.10", "10.0.0.11"} {
+		if a, err := p.Next(); err != nil || a.String() != want {
+			t.Errorf("%s, %v, want %s", a, err, want)
+		}
+	}
+	if _, err := p.Next(); !errors.Is(err, ErrFull) {
+		t.Errorf("behind the end: %v", err)
+	}
+	if err := p.Take(netip.MustParseAddr("10.0.0.200")); err != nil {
+		t.Errorf("an address that was asked for: %v", err)
+	}
+}
