@@ -45,9 +45,9 @@ var commands = map[string][]func(*app) *cobra.Command{
 		logsCommand, execCommand, attachCommand, waitCommand, linkCommand, copyCommand, commitCommand, diffCommand, renameCommand,
 		pauseCommand, unpauseCommand, topCommand, statsCommand, traceCommand,
 	},
-	"images":   {},
-	"networks": {networkCommand, redirectCommand},
-	"host":     {versionCommand, infoCommand, eventsCommand, purgeCommand},
+	"images":   {pullCommand, pushCommand, buildCommand, imageCommand, loginCommand, logoutCommand, templateCommand},
+	"networks": {networkCommand, redirectCommand, volumeCommand},
+	"host":     {versionCommand, infoCommand, eventsCommand, purgeCommand, channelCommand},
 }
 
 // command is the whole command tree.
@@ -81,6 +81,7 @@ func command(a *app) *cobra.Command {
 			cmd.AddCommand(sub)
 		}
 	}
+	cmd.AddCommand(hiddenImageCommands(a)...)
 	host := doctor.Host(sockets{})
 	for _, sub := range []*cobra.Command{doctorCommand(host), setupCommand(host, doctor.NewApplier(sockets{}))} {
 		sub.GroupID = "host"

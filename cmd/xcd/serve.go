@@ -53,7 +53,9 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 	native := nativeapi.New(nativeapi.Config{
 		Services: nativeapi.Services{
 			System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks, Host: d.Platform(),
+			Memberships: d.Containers, Volumes: d.Volumes, Builder: d.Builder, Registries: d.Registries,
 		},
+		Listen:  func(ctx context.Context, path string) (net.Listener, error) { return listenUnix(ctx, path, "", mode) },
 		PeerUID: peercred.UID, Policy: policy, Log: log,
 		Version: wire.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
 	})

@@ -44,6 +44,7 @@ type Daemon struct {
 	Layers     *layers.Store
 	Networks   *networks.Service
 	Volumes    *volumes.Service
+	Registries *registry.Client
 	Builder    *builder.Service
 	Events     *events.Log
 
@@ -171,6 +172,7 @@ func (d *Daemon) openImages(store *db.DB, using *users) error {
 	if err != nil {
 		return err
 	}
+	d.Registries = client
 	d.Images, err = images.New(images.Config{
 		Dir: d.Config.LayersDir, Host: d.backends.Native, Store: store, Layers: d.Layers.Layers(), Containers: using, Events: d.Events,
 		Registry: client, Version: d.Build.Version, MaxDownloads: d.Config.MaxDownloads, MaxUploads: d.Config.MaxUploads, Log: d.log,

@@ -22,6 +22,9 @@ import (
 // Image is the name of the image that every daemon has. Its programs are those of package fake.
 const Image = "box:latest"
 
+// Interface is a bridge of the administrator's that every daemon's machine has.
+const Interface = "xc0"
+
 // shims give the fake host's shims as the containers want them.
 type shims struct{ *fake.Shims }
 
@@ -37,13 +40,15 @@ func (s shims) Open(ctx context.Context, id engine.ContainerID, dir string) (lif
 func Daemon(t *testing.T) *daemon.Daemon {
 	t.Helper()
 	dir, host := t.TempDir(), fake.NewHost()
+	plumber := &fake.Plumber{}
+	plumber.AddInterface(Interface)
 	cfg := daemon.Defaults()
 	cfg.StateDir = dir
 	d, err := daemon.Open(t.Context(), cfg, func(ctx context.Context, _ daemon.HostConfig) (daemon.Backends, error) {
 		storage, err := copy.Open(ctx, filepath.Join(dir, "copy"))
 		return daemon.Backends{
 			Native: engine.Platform{OS: "linux", Architecture: "amd64"}, Runtime: host.Runtime(), Shims: shims{host.Shims()},
-			Layers: storage, Plumber: &fake.Plumber{}, Firewall: &fake.Firewall{},
+			Layers: storage, Plumber: plumber, Firewall: &fake.Firewall{},
 		}, err
 	}, daemon.Build{Version: "1"}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -78,6 +83,7 @@ func emptyTar(t *testing.T) *bytes.Buffer {
 func Services(d *daemon.Daemon) nativeapi.Services {
 	return nativeapi.Services{
 		System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks, Host: d.Platform(),
+		Memberships: d.Containers, Volumes: d.Volumes, Builder: d.Builder, Registries: d.Registries,
 	}
 }
 
@@ -97,6 +103,7 @@ func ServeWith(t *testing.T, s nativeapi.Services, uid int, policy nativeapi.Pol
 	}
 	server := nativeapi.New(nativeapi.Config{
 		Services: s, Version: wire.Version{Version: "1", API: "v1"}, Log: slog.New(slog.DiscardHandler),
+		Listen:  func(_ context.Context, path string) (net.Listener, error) { return net.Listen("unix", path) },
 		PeerUID: func(net.Conn) (int, error) { return uid, nil }, Policy: policy,
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))

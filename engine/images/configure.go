@@ -40,6 +40,20 @@ func (s *Service) Configure(ctx context.Context, ref string, change func(*imagef
 	}
 }
 
+// Description is xc's part of an image's configuration: its own, or what the rest says in those words.
+func (s *Service) Description(_ context.Context, ref string) (imageformat.JailConfig, error) {
+	e, err := s.find("inspect", ref, nil)
+	if err != nil {
+		return imageformat.JailConfig{}, err
+	}
+	raw, err := s.document(digest.Digest(e.rec.ID))
+	if err != nil {
+		return imageformat.JailConfig{}, wrap("inspect", ref, err)
+	}
+	doc, err := imageformat.ParseConfig(raw)
+	return doc.JailConfig(), wrap("inspect", ref, err)
+}
+
 // tagOf is the name by which an image was found, if it was by a name with a tag.
 func (s *Service) tagOf(t target, e *entry) []reference.NamedTagged {
 	if t.name == nil || !s.means(t.name.String(), e.platformKey(), e.rec.ID) {

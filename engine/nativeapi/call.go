@@ -33,8 +33,10 @@ type call struct {
 func (c *call) ref() string { return c.PathValue("ref") }
 
 // read decodes the body, whole and without members that nobody knows. No body leaves out as it is.
-func (c *call) read(out any) error {
-	d := json.NewDecoder(http.MaxBytesReader(c.w, c.Body, maxBody))
+func (c *call) read(out any) error { return decode(http.MaxBytesReader(c.w, c.Body, maxBody), out) }
+
+func decode(from io.Reader, out any) error {
+	d := json.NewDecoder(from)
 	d.DisallowUnknownFields()
 	err := d.Decode(out)
 	if err == io.EOF {
@@ -51,6 +53,32 @@ func (c *call) read(out any) error {
 		return &engine.Error{Kind: engine.TooLarge, Err: fmt.Errorf("request body exceeds %d bytes", large.Limit)}
 	}
 	return invalid(fmt.Errorf("request body: %w", err))
+}
+
+// readWith decodes the first of two parts of a body (multipart/form-data), "request", and gives the second, "content", to be
+// read. It is for what comes with content that may not fit into memory; nothing of it is in the URL, which proxies log.
+func (c *call) readWith(out any) (io.Reader, error) {
+	parts, err := c.MultipartReader()
+	if err != nil {
+		return nil, invalid(fmt.Errorf("request body: %w", err))
+	}
+	first, err := parts.NextPart()
+	if err != nil || first.FormName() != "request" {
+		return nil, invalid(errors.Join(errors.New(`request body: its first part must be named "request"`), err))
+	}
+	if err := decode(http.MaxBytesReader(c.w, first, maxBody), out); err != nil {
+		return nil, err
+	}
+	second, err := parts.NextPart()
+	switch {
+	case err == io.EOF:
+		return nil, nil
+	case err != nil:
+		return nil, invalid(fmt.Errorf("request body: %w", err))
+	case second.FormName() != "content":
+		return nil, invalid(fmt.Errorf(`request body: its second part is named %q, not "content"`, second.FormName()))
+	}
+	return second, nil
 }
 
 // flag reads a query key as a truth value; absent is false.
@@ -138,7 +166,9 @@ func (s *Server) wrap(r route) http.HandlerFunc {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithCancel(ctx)
 			defer cancel()
-			defer context.AfterFunc(s.stopping, cancel)()
+			if ending, ok := ctx.Value(endingKey{}).(context.Context); ok {
+				defer context.AfterFunc(ending, cancel)()
+			}
 		}
 		err := s.serve(ctx, r, c)
 		if err == nil {

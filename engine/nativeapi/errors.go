@@ -155,6 +155,30 @@ var words = map[engine.Reason]func(*engine.Error) string{
 		}
 		return fmt.Sprintf("the container has no %s %s", what, arg(e, 0))
 	},
+	engine.ReasonPullDenied:  with("the registry has no %s, or only for users that it knows: xc login"),
+	engine.ReasonNameUnknown: with("the registry has no repository %s"),
+	engine.ReasonManifestUnknown: func(e *engine.Error) string {
+		return fmt.Sprintf("the registry has no %s in the repository %s", arg(e, 1), arg(e, 0))
+	},
+	engine.ReasonNoPlatform: func(e *engine.Error) string {
+		if len(e.Args) > 1 {
+			return fmt.Sprintf("image %s is of %s, not of %s", e.ID, e.Args[1], e.Args[0])
+		}
+		return fmt.Sprintf("there is nothing for %s", arg(e, 0))
+	},
+	engine.ReasonLoginRefused: func(e *engine.Error) string {
+		return fmt.Sprintf("%s does not accept the name and password: %s", arg(e, 0), arg(e, 1))
+	},
+	engine.ReasonDriverUnknown: with("there is no driver %s"),
+	engine.ReasonAlreadyConnected: func(e *engine.Error) string {
+		return fmt.Sprintf("container %s is in network %s already", e.ID, arg(e, 0))
+	},
+	engine.ReasonNotConnected: func(e *engine.Error) string {
+		return fmt.Sprintf("container %s is not in network %s", engine.ContainerID(e.ID).Short(), arg(e, 0))
+	},
+	engine.ReasonStepFailed: func(e *engine.Error) string {
+		return fmt.Sprintf("the command %q of the recipe ended with exit code %s", arg(e, 0), arg(e, 1))
+	},
 	engine.ReasonTagged:      about("image %s has several names: remove them one by one, or use force"),
 	engine.ReasonHasChildren: about("other images are made of image %s"),
 	engine.ReasonUnsupported: func(e *engine.Error) string {

@@ -30,8 +30,9 @@ func (b system) Subscribe(context.Context, engine.EventQuery) ([]engine.Event, <
 }
 
 type networks struct {
-	err  error
-	made *engine.NetworkRequest
+	nativeapi.Networks // what is not asked
+	err                error
+	made               *engine.NetworkRequest
 }
 
 func (b networks) Create(_ context.Context, req engine.NetworkRequest) (engine.NetworkID, string, error) {
@@ -101,7 +102,7 @@ func TestNetworks(t *testing.T) {
 	var made engine.NetworkRequest
 	c := serve(t, nativeapi.Services{Networks: networks{made: &made}}, 0)
 	got, err := c.CreateNetwork(t.Context(), wire.NetworkCreate{
-		Name: "example", Bridge: "xc0", Alias: "xc0", DefaultRouters: []string{"192.168.17.254", "fd17::fe"}, Subnets: []string{"192.168.17.0/24", "fd17::/64"},
+		Name: "example", Bridge: "xc0", Alias: "xc0", DefaultRouters: []string{"192.168.17.254", "fd17::fe"}, Subnets: []wire.Subnet{{Subnet: "192.168.17.0/24"}, {Subnet: "fd17::/64"}},
 	})
 	if err != nil || got.ID != "0123" {
 		t.Fatalf("%+v, %v", got, err)
@@ -110,7 +111,7 @@ func TestNetworks(t *testing.T) {
 		made.Options["bridge"] != "xc0" || made.Options["alias"] != "xc0" || made.Options["default_router"] != "192.168.17.254,fd17::fe" {
 		t.Errorf("asked for %+v", made)
 	}
-	if _, err := c.CreateNetwork(t.Context(), wire.NetworkCreate{Name: "n", Subnets: []string{"10.0.0.0"}}); engine.KindOf(err) != engine.Invalid {
+	if _, err := c.CreateNetwork(t.Context(), wire.NetworkCreate{Name: "n", Subnets: []wire.Subnet{{Subnet: "10.0.0.0"}}}); engine.KindOf(err) != engine.Invalid {
 		t.Errorf("bad subnet: %v", err)
 	}
 	if err := c.ReloadNetworks(t.Context()); err != nil {

@@ -15,7 +15,10 @@ type route struct {
 // routes is the whole API.
 func (s *Server) routes() []route {
 	var all []route
-	for _, group := range [][]route{s.systemRoutes(), s.containerRoutes(), s.streamRoutes(), s.fileRoutes(), s.imageRoutes(), s.networkRoutes()} {
+	for _, group := range [][]route{
+		s.systemRoutes(), s.containerRoutes(), s.streamRoutes(), s.fileRoutes(), s.imageRoutes(), s.registryRoutes(), s.buildRoutes(),
+		s.networkRoutes(), s.volumeRoutes(), s.channelRoutes(),
+	} {
 		all = append(all, group...)
 	}
 	return all

@@ -26,7 +26,12 @@ type Services struct {
 	Execs      Execs
 	Images     Images
 	Networks   Networks
-	Host       engine.Platform // what names of platforms leave out
+	// Memberships are the containers' places in networks.
+	Memberships Memberships
+	Volumes     Volumes
+	Builder     Builder
+	Registries  Registries
+	Host        engine.Platform // what names of platforms leave out
 }
 
 // Config is what a Server is made of. All members are needed.
@@ -35,7 +40,9 @@ type Config struct {
 	Version wire.Version
 	PeerUID func(net.Conn) (int, error)
 	Policy  Policy // of users other than root
-	Log     *slog.Logger
+	// Listen makes a further socket, which its listener's Close removes.
+	Listen func(ctx context.Context, path string) (net.Listener, error)
+	Log    *slog.Logger
 }
 
 // Server serves the native API.
@@ -43,13 +50,14 @@ type Server struct {
 	cfg Config
 	mux *http.ServeMux
 
-	stopping context.Context // ends what lasts as long as its client wants
+	channels channels
+	stopping context.Context // ends the channels
 	stop     context.CancelFunc
 }
 
 // New returns a Server with every route.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, mux: http.NewServeMux()}
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), channels: channels{open: map[string]*channel{}}}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	for _, r := range s.routes() {
 		s.mux.HandleFunc(r.pattern, s.wrap(r))
@@ -63,13 +71,24 @@ func unknown(_ context.Context, c *call) error {
 	return &engine.Error{Op: c.Method, Kind: engine.NotFound, ID: c.URL.Path, Err: errors.New("no such operation in this version of the API")}
 }
 
+// endingKey is the key of the context whose end is that of a connection's listener, in its requests' context.
+type endingKey struct{}
+
 // peerKey is the key of a connection's peer in its requests' context.
 type peerKey struct{}
 
-// Serve serves a listener until ctx ends. Then it takes no new connections, ends streams at once, gives other requests a short
-// while and cancels those that are left. It may run for several listeners at once.
+// Serve serves a listener until ctx ends, and with it every channel. Then it takes no new connections, ends streams at once,
+// gives other requests a short while and cancels those that are left.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer s.endChannels()
+	defer s.stop()
+	defer context.AfterFunc(ctx, s.stop)()
+	return s.serve1(ctx, l)
+}
+
+// serve1 serves one listener and closes it. Streams of this listener's clients end with it.
+func (s *Server) serve1(ctx context.Context, l net.Listener) error {
+	requests, cancel := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), endingKey{}, ctx))
 	defer cancel()
 	server := &http.Server{
 		Handler: s.mux, ReadHeaderTimeout: headerTimeout, BaseContext: func(net.Listener) context.Context { return requests },
@@ -83,7 +102,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.stop()
 	patience, done := context.WithTimeout(requests, grace)
 	defer done()
 	if server.Shutdown(patience) != nil {

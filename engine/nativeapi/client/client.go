@@ -135,11 +135,16 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 // lines sends a request and gives its answer's lines as they come, until an error, which is the last pair. Breaking off ends the
 // request.
 func lines[T any](ctx context.Context, c *Client, method, path string, query url.Values, in any) iter.Seq2[T, error] {
+	return linesOf[T](ctx, c, func(ctx context.Context) (*http.Request, error) { return c.request(ctx, method, path, query, in) })
+}
+
+// linesOf is lines for a request that begin makes.
+func linesOf[T any](ctx context.Context, c *Client, begin func(context.Context) (*http.Request, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		req, err := c.request(ctx, method, path, query, in)
+		req, err := begin(ctx)
 		if err != nil {
 			yield(none, err)
 			return
