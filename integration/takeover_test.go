@@ -79,6 +79,7 @@ func TestTwentyContainersOutliveTheDaemon(t *testing.T) {
 	e.must("run", "-d", "--name", "sig", "testbox", "signals", "9")
 	e.must("run", "-d", "--name", "frozen", "testbox", "signals", "8")
 	if canPause {
+		eventually(t, "ready", func() bool { return strings.HasPrefix(e.must("logs", "frozen"), "ready") })
 		e.must("pause", "frozen")
 	}
 	port := e.must("port", "web", "80/tcp")

@@ -15,7 +15,7 @@ func TestKeysReachTheEngine(t *testing.T) {
 	values := map[string]string{
 		engine.LabelEntryPoint: "shell", engine.LabelVolume: "v", engine.LabelCopy: "/a:/b", engine.LabelExtraLayer: "img", engine.LabelInitTimeout: "5s",
 		engine.LabelDeinitTimeout: "5s", engine.LabelDNS: "host", engine.LabelIP: "em0", engine.LabelMainAddress: "network/n", engine.LabelNetGroup: "n",
-		engine.LabelVNET: "true", engine.LabelJail: "1", engine.AnnotationJail: "1", engine.LabelMaxChildren: "1", engine.LabelDataset: "a/b", engine.LabelDevfs: "path x", engine.LabelTap: "A", engine.LabelTun: "A",
+		engine.LabelVNET: "true", engine.LabelJail: "1", engine.AnnotationJail: "1", engine.LabelMaxChildren: "1", engine.LabelDataset: "a/b", engine.LabelDevfs: "path x", engine.LabelTap: "A", engine.LabelTun: "A", engine.LabelOwner: "1000",
 	}
 	for _, k := range engine.Keys() {
 		name := k.Name

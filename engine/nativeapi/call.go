@@ -166,9 +166,7 @@ func (s *Server) wrap(r route) http.HandlerFunc {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithCancel(ctx)
 			defer cancel()
-			if ending, ok := ctx.Value(endingKey{}).(context.Context); ok {
-				defer context.AfterFunc(ending, cancel)()
-			}
+			defer context.AfterFunc(s.listening(ctx), cancel)()
 		}
 		err := s.serve(ctx, r, c)
 		if err == nil {

@@ -255,9 +255,10 @@ func (s *Server) linkContainer(ctx context.Context, c *call) error {
 	if err := c.begin("application/x-ndjson"); err != nil {
 		return err
 	}
+	ending := s.listening(ctx)
 	linked, cut := context.WithCancel(context.WithoutCancel(ctx))
 	context.AfterFunc(ctx, func() {
-		if s.stopping.Err() == nil {
+		if ending.Err() == nil {
 			cut() // it is the client who has gone
 		}
 	})
@@ -277,7 +278,7 @@ func (s *Server) linkContainer(ctx context.Context, c *call) error {
 			return e.err
 		}
 		return line(c, wire.Waited{ExitCode: e.ExitCode, Error: e.Err})
-	case <-s.stopping.Done():
+	case <-ending.Done():
 		return &engine.Error{Op: "link", Kind: engine.Unavailable, Resource: engine.ResourceContainer, ID: ref}
 	}
 }

@@ -74,6 +74,14 @@ func unknown(_ context.Context, c *call) error {
 // endingKey is the key of the context whose end is that of a connection's listener, in its requests' context.
 type endingKey struct{}
 
+// listening is a context that ends, before anything that the server cuts off by itself does, with the listener a request came by.
+func (s *Server) listening(ctx context.Context) context.Context {
+	if e, ok := ctx.Value(endingKey{}).(context.Context); ok {
+		return e
+	}
+	return s.stopping
+}
+
 // peerKey is the key of a connection's peer in its requests' context.
 type peerKey struct{}
 
