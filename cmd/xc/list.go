@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,10 +34,11 @@ func (l *listing) help(known []string, standard string) string {
 
 // parse reads the names of the columns.
 func (l *listing) parse(known []string, standard string) (columns []string, err error) {
-	list := l.columns
-	if list == "" {
-		list = standard
-	}
+	return parseColumns(cmp.Or(l.columns, standard), known)
+}
+
+// parseColumns reads a list of columns' names, in any case.
+func parseColumns(list string, known []string) (columns []string, err error) {
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.ToUpper(strings.TrimSpace(name))
 		if !slices.Contains(known, name) {
@@ -58,6 +60,19 @@ func (l *listing) short(whole, shortened string) string {
 		return whole
 	}
 	return shortened
+}
+
+// rowsOf makes a row of each.
+func rowsOf[T any](all []T, columns []string, cells map[string]func(T) string) [][]string {
+	var rows [][]string
+	for _, v := range all {
+		var row []string
+		for _, c := range columns {
+			row = append(row, cells[c](v))
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 func columnsOf[F any](m map[string]F) []string { return slices.Sorted(maps.Keys(m)) }

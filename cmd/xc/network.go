@@ -212,15 +212,7 @@ func networkListCommand(a *app) *cobra.Command {
 				if quiet {
 					return printEach(w, found, func(n wire.Network) string { return l.short(n.ID, engine.ContainerID(n.ID).Short()) })
 				}
-				var rows [][]string
-				for _, n := range found {
-					var row []string
-					for _, c := range columns {
-						row = append(row, networkColumns[c](n))
-					}
-					rows = append(rows, row)
-				}
-				return l.write(w, columns, rows)
+				return l.write(w, columns, rowsOf(found, columns, networkColumns))
 			})
 		},
 	}

@@ -50,9 +50,9 @@ func psCommand(a *app) *cobra.Command {
 	var filters []string
 	cmd := &cobra.Command{
 		Use: "ps [flags] [COLUMN,...]", Aliases: []string{"list", "ls"}, Short: "List containers", Args: cobra.MaximumNArgs(1),
-		Long: "List the containers that run; with --all every one.\n\nCOLUMN is one of " + strings.Join(columnNames(), ", ") + ",\nin any case; " + psDefault + " unless it is said.",
+		Long: "List the containers that run; with --all every one.\n\nCOLUMN is one of " + strings.Join(columnsOf(psColumns), ", ") + ",\nin any case; " + psDefault + " unless it is said.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			columns, err := parseColumns(append(args, psDefault)[0])
+			columns, err := parseColumns(append(args, psDefault)[0], columnsOf(psColumns))
 			if err != nil {
 				return usageError{err}
 			}
@@ -92,27 +92,6 @@ func psCommand(a *app) *cobra.Command {
 	f.IntVarP(&last, "last", "n", 0, "the newest N, also those that do not run")
 	f.StringArrayVarP(&filters, "filter", "f", nil, "KEY=VALUE of id, name, image, state, label, volume, network, health, exited, before, since; may be repeated")
 	return cmd
-}
-
-// parseColumns reads a list of columns' names.
-func parseColumns(list string) (columns []string, err error) {
-	for name := range strings.SplitSeq(list, ",") {
-		name = strings.ToUpper(strings.TrimSpace(name))
-		if psColumns[name] == nil {
-			return nil, meant(fmt.Errorf("there is no column %q", name), name, columnNames())
-		}
-		columns = append(columns, name)
-	}
-	return columns, nil
-}
-
-func columnNames() []string {
-	var names []string
-	for name := range psColumns {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 func printIDs(w io.Writer, all []wire.Container, whole bool) error {

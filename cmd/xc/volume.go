@@ -130,15 +130,7 @@ func volumeListCommand(a *app) *cobra.Command {
 				if quiet {
 					return printEach(w, found, func(v wire.Volume) string { return v.Name })
 				}
-				var rows [][]string
-				for _, v := range found {
-					var row []string
-					for _, c := range columns {
-						row = append(row, volumeColumns[c](v))
-					}
-					rows = append(rows, row)
-				}
-				return l.write(w, columns, rows)
+				return l.write(w, columns, rowsOf(found, columns, volumeColumns))
 			})
 		},
 	}
