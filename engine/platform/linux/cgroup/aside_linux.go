@@ -18,15 +18,33 @@ func Aside(point string, f func() error) error {
 		return f()
 	}
 	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
+	onLostThread(func() {
 		if err := hide(point); err != nil {
 			done <- fmt.Errorf("hide %s: %w", point, err)
 			return
 		}
 		done <- f()
-	}()
+	})
 	return <-done
+}
+
+// onLostThread starts f on a thread that ends with it. The process's first thread never ends, and what it sees is what
+// /proc/self tells every other: f does not run there.
+func onLostThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			f()
+			return
+		}
+		again := make(chan struct{})
+		onLostThread(func() {
+			close(again)
+			f()
+		})
+		<-again // until then this goroutine holds the first thread
+		runtime.UnlockOSThread()
+	}()
 }
 
 // hide gives this thread a mount namespace without the mount at point. The mount that point lies in is made private first:

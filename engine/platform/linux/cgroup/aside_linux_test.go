@@ -6,7 +6,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,5 +64,37 @@ func TestAside(t *testing.T) {
 	called := false
 	if err := Aside("", func() error { called = true; return nil }); err != nil || !called {
 		t.Errorf("nothing to hide: %v, called %v", err, called)
+	}
+}
+
+// What a process's first thread sees is what /proc/self tells the whole of it.
+func TestAsideSparesTheFirstThread(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	point := t.TempDir()
+	if err := unix.Mount("tmpfs", point, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(point, unix.MNT_DETACH) }) //nolint:errcheck // the directory's removal would tell
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			err := Aside(point, func() error {
+				time.Sleep(10 * time.Millisecond) // keeps threads busy, so that the first is asked for
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(mounts), point) {
+		t.Error("it is hidden from the process as well")
 	}
 }
