@@ -110,11 +110,7 @@ func (s *Service) openRun(ctx context.Context, c engine.Container) (*run, error)
 	if err != nil {
 		return nil, errors.Join(err, shim.Close())
 	}
-	r.spec, err = s.sandboxSpec(c, root, s.knownMounts(c))
-	if err != nil {
-		// A peer that is gone matters only to a new start.
-		s.Log.WarnContext(ctx, "rebuild sandbox", "container", c.ID, "error", err)
-	}
+	r.spec = s.sandboxSpec(c, root, s.knownMounts(c))
 	links, err := s.linkEnv(c)
 	if err != nil {
 		s.Log.WarnContext(ctx, "execs are not told of links", "container", c.ID, "error", err)

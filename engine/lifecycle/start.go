@@ -113,7 +113,8 @@ func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Sta
 	if err != nil {
 		return 0, a, err
 	}
-	if r.spec, err = s.sandboxSpec(c, root, mounts); err != nil {
+	r.spec = s.sandboxSpec(c, root, mounts)
+	if err = s.findPeers(&r.spec); err != nil {
 		return 0, a, err
 	}
 	undone.Push("sandbox", func(ctx context.Context) error { return s.Runtime.RemoveSandbox(ctx, c.ID, s.dir(c.ID)) })
@@ -164,8 +165,8 @@ func (s *Service) environment(c engine.Container, box engine.Sandbox, links []st
 	return slices.Concat(s.Networks.Environment(attachment(c, box)), links, c.Spec.Process.Env)
 }
 
-// sandboxSpec renders what the platform needs to know of a container.
-func (s *Service) sandboxSpec(c engine.Container, root string, mounts []engine.Mount) (engine.SandboxSpec, error) {
+// sandboxSpec renders what the platform needs to know of a container that runs: all but its peers, which may be gone.
+func (s *Service) sandboxSpec(c engine.Container, root string, mounts []engine.Mount) engine.SandboxSpec {
 	spec := engine.SandboxSpec{
 		ID: c.ID, Dir: s.dir(c.ID), Root: root, Platform: c.Platform, Spec: c.Spec, Mounts: mounts,
 		Args: c.Spec.Process.Args(), Init: s.DefaultInit,
@@ -175,28 +176,43 @@ func (s *Service) sandboxSpec(c engine.Container, root string, mounts []engine.M
 	if c.Spec.Init != nil {
 		spec.Init = *c.Spec.Init
 	}
-	var err error
-	if spec.NetworkOf, err = s.peer("network", string(c.Spec.Network.Mode)); err != nil {
-		return spec, err
-	}
-	if spec.PidOf, err = s.peer("PID", c.Spec.Security.PidMode); err != nil {
-		return spec, err
-	}
-	if spec.IpcOf, err = s.peer("IPC", c.Spec.Security.IpcMode); err != nil {
-		return spec, err
-	}
-	spec.NetPrivate = !spec.HostNetwork && spec.NetworkOf.ID == ""
-	files := s.dir(c.ID)
-	if spec.NetworkOf.ID != "" {
-		files = spec.NetworkOf.Dir
-	}
+	spec.NetPrivate = !spec.HostNetwork && !joinsNetwork(c)
+	files := s.networkFiles(c)
 	for _, f := range []string{fileHosts, fileHostname, fileResolv} {
 		ownResolv := f == fileResolv && c.Spec.Network.DNSFrom == engine.DNSImage
 		if !ownResolv && !covered(mounts, "/etc/"+f) {
 			spec.Files["/etc/"+f] = files + "/" + f
 		}
 	}
-	return spec, nil
+	return spec
+}
+
+// findPeers adds to what the platform needs the containers whose namespaces are to be joined.
+func (s *Service) findPeers(spec *engine.SandboxSpec) (err error) {
+	if spec.NetworkOf, err = s.peer("network", string(spec.Spec.Network.Mode)); err != nil {
+		return err
+	}
+	if spec.PidOf, err = s.peer("PID", spec.Spec.Security.PidMode); err != nil {
+		return err
+	}
+	spec.IpcOf, err = s.peer("IPC", spec.Spec.Security.IpcMode)
+	return err
+}
+
+// networkFiles is the directory of the files that tell a container of its network: that of the container which has the network,
+// also where others share it through one another.
+func (s *Service) networkFiles(c engine.Container) string {
+	seen := map[engine.ContainerID]bool{}
+	for !seen[c.ID] {
+		seen[c.ID] = true
+		ref, shared := strings.CutPrefix(string(c.Spec.Network.Mode), "container:")
+		u, err := s.lookup(ref)
+		if !shared || err != nil {
+			break
+		}
+		c, _ = u.current()
+	}
+	return s.dir(c.ID)
 }
 
 func covered(mounts []engine.Mount, target string) bool {
