@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -56,6 +57,54 @@ func TestUserNetworks(t *testing.T) {
 		t.Errorf("prune: %q", got)
 	}
 	e.fails(1, "bridge is a pre-defined network and cannot be removed", "network", "rm", "bridge")
+}
+
+// Containers that share another's network go on when that one ends. What it gets at its next start is not theirs.
+func TestSharedNetworkOutlivesItsOwner(t *testing.T) {
+	e := start(t)
+	e.must("run", "-d", "--name", "owner", "testbox", "httpd", ":80")
+	e.must("run", "-d", "--name", "one", "--network", "container:owner", "testbox", "signals", "7")
+	e.must("run", "-d", "--name", "two", "--network", "container:one", "testbox", "sleep", "100000")
+	reaches := func(name string) bool { return e.docker("exec", name, "get", "http://127.0.0.1/").code == 0 }
+	for _, name := range []string{"one", "two"} {
+		eventually(t, "an answer to "+name, func() bool { return reaches(name) })
+	}
+	goOn := func(when string) {
+		t.Helper()
+		for _, name := range []string{"one", "two"} {
+			if got := e.state(name); got != "running 0" {
+				t.Errorf("%s, %s is %s", when, name, got)
+			}
+			if got := e.must("exec", name, "echo", "well"); got != "well" {
+				t.Errorf("%s, an exec in %s gave %q", when, name, got)
+			}
+		}
+	}
+	eventually(t, "ready", func() bool { return strings.HasPrefix(e.must("logs", "one"), "ready") })
+	e.must("stop", "-t", "0", "owner")
+	goOn("after its owner's stop")
+	if reaches("one") {
+		t.Error("the owner's process answers after its stop")
+	}
+	e.must("start", "owner")
+	eventually(t, "an answer to owner", func() bool { return reaches("owner") })
+	e.must("restart", "-t", "0", "two") // it names one, which has not moved
+	goOn("after its owner's second start")
+	if reaches("one") {
+		t.Error("the network of the owner's second start is one's too")
+	}
+	hosts := e.must("exec", "two", "cat", "/etc/hosts")
+	e.kill(syscall.SIGKILL)
+	e.boot()
+	goOn("after a restart of the daemon")
+	if got := e.must("cp", "two:/etc/hosts", "-"); !strings.Contains(got, hosts) {
+		t.Errorf("two's hosts are %q, and outside\n%q", hosts, got)
+	}
+	e.must("rm", "-f", "owner")
+	e.must("stop", "one")
+	if got := e.state("one"); got != "exited 7" {
+		t.Errorf("after its own stop, one is %s", got)
+	}
 }
 
 func TestPublishedPorts(t *testing.T) {

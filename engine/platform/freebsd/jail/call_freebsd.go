@@ -58,6 +58,15 @@ func Update(name string, params iov.List) error {
 	return nil
 }
 
+// Rename gives a living jail another name, without its parents'. Those of the jails in it change with it.
+func Rename(jid int, name string) error {
+	l, msg := iov.List{}.Int("jid", int32(jid)).String("name", name).Buffer("errmsg", errmsgLen)
+	if _, err := iov.Call(unix.SYS_JAIL_SET, l, flagUpdate); err != nil {
+		return kernelError("rename jail", fmt.Sprint(jid), msg, err)
+	}
+	return nil
+}
+
 // Info is what the kernel tells of a jail.
 type Info struct {
 	JID         int

@@ -34,6 +34,21 @@ func OwnName(name string) (id12 string, ok bool) {
 	return id12, true
 }
 
+// LeftName is what a jail is called that its container has left to those that are in it: the container may be started again
+// meanwhile, in another jail.
+func LeftName(name string, jid int) string { return name + "-" + strconv.Itoa(jid) }
+
+// IsLeft reports whether a name is one of LeftName's.
+func IsLeft(name string) bool {
+	at := strings.LastIndexByte(name, '-')
+	if at < 0 {
+		return false
+	}
+	_, ours := OwnName(name[:at])
+	jid, err := strconv.Atoi(name[at+1:])
+	return ours && err == nil && jid > 0
+}
+
 // Config is everything that decides a container's jail.
 type Config struct {
 	Name             string

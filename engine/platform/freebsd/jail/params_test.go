@@ -103,6 +103,18 @@ func TestOwnName(t *testing.T) {
 	}
 }
 
+func TestLeftName(t *testing.T) {
+	const own = "xc-0a1b2c3d4e5f"
+	if left := LeftName(own, 12); !IsLeft(left) {
+		t.Errorf("%s is not one that was left", left)
+	}
+	for _, name := range []string{own, own + "-", own + "-0", own + "-x", own + "x-12", "web-12", own + "-12." + own, ""} {
+		if IsLeft(name) {
+			t.Errorf("%q is taken for one that was left", name)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	l := Addresses([]netip.Addr{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.6")})
 	if got, want := show(l), "ip4.addr = [10 0 0 5 10 0 0 6]\nip6.addr = []\n"; got != want && got != strings.Replace(want, "ip6.addr = []", "ip6.addr", 1) {

@@ -155,7 +155,6 @@ func (f *findings) ulimits(given []engine.Ulimit) {
 
 func (f *findings) modes(s engine.Spec) {
 	sec := s.Security
-	f.warn(strings.HasPrefix(string(s.Network.Mode), "container:"), "the container ends with the one whose network it shares: on FreeBSD it is a jail in that one's jail")
 	f.refuse(sec.PidMode == "host", "pid mode host: a jail never sees the host's processes")
 	f.refuse(strings.HasPrefix(sec.PidMode, "container:"), "pid mode %s: jails do not share their processes", sec.PidMode)
 	f.refuse(strings.HasPrefix(sec.IpcMode, "container:") && sec.IpcMode != string(s.Network.Mode), "ipc mode %s: on FreeBSD this needs the same container's network, --network %[1]s", sec.IpcMode)

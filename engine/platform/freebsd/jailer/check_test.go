@@ -213,6 +213,22 @@ func TestConfigOf(t *testing.T) {
 	}
 }
 
+// A container joins the jail that has the stack, be the one it names in that jail itself.
+func TestShared(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		ipc  bool
+		want string
+	}{
+		{"xc-aaaaaaaaaaaa", false, "xc-aaaaaaaaaaaa"}, {"xc-aaaaaaaaaaaa.xc-bbbbbbbbbbbb", false, "xc-aaaaaaaaaaaa"},
+		{"xc-aaaaaaaaaaaa-7.xc-bbbbbbbbbbbb", false, "xc-aaaaaaaaaaaa-7"}, {"xc-aaaaaaaaaaaa.xc-bbbbbbbbbbbb", true, "xc-aaaaaaaaaaaa.xc-bbbbbbbbbbbb"},
+	} {
+		if got := shared(tc.name, tc.ipc); got != tc.want {
+			t.Errorf("%s, ipc %v: %s, want %s", tc.name, tc.ipc, got, tc.want)
+		}
+	}
+}
+
 // What an image asks of its jail, as jail_set(2) gets it.
 func TestParamsOfAnImage(t *testing.T) {
 	params := map[string]string{

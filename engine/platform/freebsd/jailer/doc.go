@@ -8,8 +8,10 @@
 //
 // Decisions:
 //   - The jail has a stack of its own (vnet) unless label xc.vnet=false, or the network is the host's or another container's.
-//   - A container that shares another's network is a jail below that one's: only so can two jails have one stack. It ends with
-//     the other.
+//   - A container that shares another's network is a jail below that one's: only so can two jails have one stack. It goes on
+//     when the other ends: the jail of that one is emptied then, renamed, and removed with the last that is in it. A jail
+//     made to hold the stack alone would be simpler, but the kernel lets only the jail that owns a stack work on it: no
+//     container could configure its own network.
 //   - Everything is mounted from the host; a jail mounts only what label, capability or annotation allowed, and that is swept up
 //     when it goes.
 //   - Capabilities of Linux become allow.* parameters where there is one. What a jail's root never may needs no dropping.

@@ -60,6 +60,16 @@ func configOf(s engine.SandboxSpec, w wish, h host, release string) (jail.Config
 	return takeInts(c, h.secureLevel)
 }
 
+// shared is the jail to be in for the network stack of a jail of this name: the one that has the stack. Who wants its IPC too
+// must be in the named one.
+func shared(name string, ipc bool) string {
+	if ipc {
+		return name
+	}
+	top, _, _ := strings.Cut(name, ".")
+	return top
+}
+
 // takeInts moves parameters that have a place in Config there, so that each is given once. secureLevel is the host's.
 func takeInts(c jail.Config, secureLevel int) (jail.Config, error) {
 	for name, to := range map[string]*int{"children.max": &c.ChildrenMax, "enforce_statfs": &c.EnforceStatfs, "osreldate": &c.OSRelDate} {

@@ -13,13 +13,22 @@ import (
 
 // record is what is kept of a sandbox while it exists, so that its id alone is enough to reach it.
 type record struct {
-	Jail     string   // its name, with its parents'
+	Jail     string   // its name when it was made, with its parents'; its limits keep it
+	Moved    string   `json:",omitempty"` // its name once the jail that it is in was left, see leave
 	Root     string   // the jail's path
 	Mounts   bool     `json:",omitempty"` // the jail may mount by itself
 	Datasets []string `json:",omitempty"`
 	Tunnels  []made   `json:",omitempty"`
 	// OOM are the messages of the kernel about this jail that stood in its buffer when the sandbox was made.
 	OOM []string `json:",omitempty"`
+}
+
+// names are those that the jail can have, the newest first.
+func (r record) names() []string {
+	if r.Moved == "" {
+		return []string{r.Jail}
+	}
+	return []string{r.Moved, r.Jail}
 }
 
 // places are where a daemon keeps what belongs to its sandboxes.

@@ -42,7 +42,7 @@ type Runtime struct {
 	log    *slog.Logger
 	meters meters
 
-	// nesting guards the moments in which a jail may have one child more.
+	// nesting guards the moments in which a jail may have one child more, or is left to its children.
 	nesting sync.Mutex
 }
 
@@ -150,8 +150,18 @@ func (r *Runtime) find(op string, id engine.ContainerID) (record, jail.Info, err
 	if err != nil {
 		return rec, jail.Info{}, failed(op, id, err)
 	}
-	info, err := jail.Find(rec.Jail)
+	info, err := findJail(rec)
 	return rec, info, failed(op, id, err)
+}
+
+// findJail finds a sandbox's jail by whatever it is called now.
+func findJail(rec record) (info jail.Info, err error) {
+	for _, name := range rec.names() {
+		if info, err = jail.Find(name); err == nil || engine.KindOf(err) != engine.NotFound {
+			break
+		}
+	}
+	return info, err
 }
 
 // running is find for what makes no sense without a jail.
@@ -165,11 +175,11 @@ func (r *Runtime) running(op string, id engine.ContainerID) (record, jail.Info, 
 
 // FindSandbox implements lifecycle.Runtime.
 func (r *Runtime) FindSandbox(_ context.Context, id engine.ContainerID, _ string) (engine.Sandbox, error) {
-	rec, info, err := r.find("find sandbox", id)
+	_, info, err := r.find("find sandbox", id)
 	if err != nil {
 		return engine.Sandbox{}, err
 	}
-	return engine.Sandbox{Jail: rec.Jail, JID: info.JID, VNET: info.VNET}, nil
+	return engine.Sandbox{Jail: info.Name, JID: info.JID, VNET: info.VNET}, nil
 }
 
 // Sandboxes implements lifecycle.Runtime.

@@ -62,6 +62,13 @@ func (r *Runtime) makeSandbox(ctx context.Context, spec engine.SandboxSpec) (eng
 	if len(errs) > 0 {
 		return none, &engine.Error{Op: "start", Kind: engine.Invalid, Err: errors.Join(errs...)}
 	}
+	if spec.NetworkOf.ID != "" {
+		peer, err := jail.FindJID(spec.NetworkOf.Sandbox.JID)
+		if err != nil {
+			return none, err
+		}
+		spec.NetworkOf.Sandbox.Jail = shared(peer.Name, spec.IpcOf.ID != "")
+	}
 	c, err := configOf(spec, w, r.host(), release(spec))
 	if err != nil {
 		return none, &engine.Error{Op: "start", Kind: engine.Invalid, Err: err}
@@ -366,7 +373,7 @@ func (r *Runtime) RemoveSandbox(ctx context.Context, id engine.ContainerID, _ st
 		return failed("remove sandbox of", id, err)
 	}
 	r.takeTunnels(ctx, rec)
-	err = errors.Join(removeJail(ctx, rec.Jail), r.dropTunnels(ctx, id, rec), rctl.Clear(rec.Jail), mount.UnmountAll(r.places.sandbox(id)))
+	err = errors.Join(r.endJail(ctx, rec), r.dropTunnels(ctx, id, rec), rctl.Clear(rec.Jail), mount.UnmountAll(r.places.sandbox(id)))
 	if err == nil && rec.Mounts {
 		err = mount.Sweep(rec.Root)
 	}
@@ -386,30 +393,6 @@ func removeEmptied(p places, id engine.ContainerID) error {
 	return os.RemoveAll(p.sandbox(id))
 }
 
-// removeJail removes a jail with its processes and waits a moment until nothing holds it: its root can be unmounted then.
-func removeJail(ctx context.Context, name string) error {
-	info, err := jail.Find(name)
-	if engine.KindOf(err) == engine.NotFound && err != nil {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := jail.Remove(info.JID); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, dyingTimeout)
-	defer cancel()
-	for pause := 200 * time.Microsecond; jail.Exists(info.JID); pause *= 2 {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil
-		}
-	}
-	return nil
-}
-
 // readInside reads the first limit bytes of a regular file of a root, without following a link out of it.
 func readInside(root, name string, limit int64) ([]byte, error) {
 	f, err := fstree.OpenFile(root, name)
@@ -422,24 +405,3 @@ func readInside(root, name string, limit int64) ([]byte, error) {
 
 // maxScript is how much is looked at of freebsd-version, in bytes; what it is asked for stands near its beginning.
 const maxScript = 16 << 10
-
-// nested lists the numbers of a jail and of those below it.
-func nested(info jail.Info) ([]int, error) {
-	jids := []int{info.JID}
-	if info.ChildrenCur == 0 {
-		return jids, nil
-	}
-	names, err := jail.Names()
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range slices.Sorted(slices.Values(names)) {
-		if !strings.HasPrefix(n, info.Name+".") {
-			continue
-		}
-		if below, err := jail.Find(n); err == nil {
-			jids = append(jids, below.JID)
-		}
-	}
-	return jids, nil
-}
