@@ -184,7 +184,7 @@ func (e *engine) feed(stdin string, args ...string) result {
 	err := cmd.Run()
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) || ctx.Err() != nil {
-		e.t.Fatalf("docker %s: %v %v\n%s%s", strings.Join(args, " "), err, ctx.Err(), out.String(), errs.String())
+		e.t.Fatalf("docker %s: %v %v\n%s\n%s", strings.Join(args, " "), err, ctx.Err(), lastLines(out.String(), 60), lastLines(errs.String(), 60))
 	}
 	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }

@@ -167,7 +167,7 @@ func TestAttachWithoutStart(t *testing.T) {
 
 func TestMillionLines(t *testing.T) {
 	e := start(t)
-	const n = 1_000_000
+	n := 1_000_000 / int(kit.patience)
 	r := e.docker("run", "--name", "many", "testbox", "lines", fmt.Sprint(n))
 	if got := counted(t, "run", r.out); got != n {
 		t.Errorf("run gave %d lines", got)

@@ -61,8 +61,9 @@ func counted(t *testing.T, what, text string) int {
 // TestTwentyContainersOutliveTheDaemon kills the daemon while containers of all kinds run, and has the next one go on with them.
 func TestTwentyContainersOutliveTheDaemon(t *testing.T) {
 	e := start(t)
+	pause := fmt.Sprint(0.01 * float64(kit.patience)) // ten that count at once leave a slow machine nothing else
 	for i := range 10 {
-		e.must("run", "-d", "--name", fmt.Sprint("count", i), "testbox", "lines", "1000000", "0.01")
+		e.must("run", "-d", "--name", fmt.Sprint("count", i), "testbox", "lines", "1000000", pause)
 	}
 	ending := map[string][]string{ // the containers that end while no daemon is there
 		"ends40": {"run", "-d", "--name", "ends40", "testbox", "signals", "40"},

@@ -180,7 +180,7 @@ func TestXCPorts(t *testing.T) {
 	if err := json.Unmarshal([]byte(e.xc("rdr", "list", "-o", "json", "web")), &first); err != nil || len(first) != 1 {
 		t.Fatalf("%v, %v", first, err)
 	}
-	e.xc("rdr", "add", "-p", "127.0.0.2::8080/tcp", "web")
+	e.xc("rdr", "add", "-p", "[::1]::8080/tcp", "web")
 	list := strings.Split(e.xc("rdr", "list", "-H", "web"), "\n")
 	if len(list) != 2 {
 		t.Fatalf("published: %q", list)
