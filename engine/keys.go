@@ -272,32 +272,11 @@ func suggestion(name string) string {
 	}
 	best, distance := "", 3
 	for _, k := range keys {
-		if d := editDistance(name, strings.TrimSuffix(k.Name, ".")); d < distance {
+		if d := EditDistance(name, strings.TrimSuffix(k.Name, ".")); d < distance {
 			best, distance = k.Name, d
 		}
 	}
 	return best
-}
-
-// editDistance counts the letters to insert, remove or replace that make b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func readBool(value string) (bool, error) {
