@@ -180,6 +180,8 @@ func TestPlatform(t *testing.T) {
 		"linux/arm/7":       {OS: "linux", Architecture: "arm", Variant: "v7"},
 		"linux/arm64/v8":    {OS: "linux", Architecture: "arm64"},
 		"windows/amd64":     {OS: "windows", Architecture: "amd64"},
+		"Windows":           {OS: "windows", Architecture: "amd64"},
+		"macOS":             {OS: "darwin", Architecture: "amd64"},
 		"linux/armhf":       {OS: "linux", Architecture: "arm", Variant: "v7"},
 		"linux/riscv64":     {OS: "linux", Architecture: "riscv64"},
 		"linux/loong64/sth": {OS: "linux", Architecture: "loong64", Variant: "sth"},

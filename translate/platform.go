@@ -19,7 +19,7 @@ func Platform(s string, host Host) (*engine.Platform, error) {
 	p := &engine.Platform{OS: normalOS(parts[0]), Architecture: host.Arch}
 	switch len(parts) {
 	case 1:
-		if p.OS != "linux" && p.OS != "freebsd" {
+		if !slices.Contains(systems, p.OS) {
 			p.OS = host.OSType
 			p.Architecture, p.Variant = normalArch(parts[0], "")
 			if !slices.Contains(architectures, p.Architecture) {
@@ -35,6 +35,9 @@ func Platform(s string, host Host) (*engine.Platform, error) {
 	}
 	return p, nil
 }
+
+// Go's names, which are what a platform may be called by alone (GOOS and GOARCH of Go 1.26).
+var systems = strings.Fields(`aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1 windows`)
 
 var architectures = strings.Fields(`386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x`)
 
