@@ -155,32 +155,30 @@ func (s *Server) inspectImage(ctx context.Context, c *call) error {
 // pullImage fetches an image, or every tag of a repository.
 func (s *Server) pullImage(ctx context.Context, c *call) error {
 	var body wire.Pull
-	if err := c.read(&body); err != nil {
-		return err
-	}
-	p, err := s.platform(body.Platform)
-	if err != nil {
-		return err
-	}
-	return reported(c, func(report engine.ProgressFunc) error {
+	return s.transferred(c, &body, &body.Platform, func(p *engine.Platform, report engine.ProgressFunc) error {
 		return s.cfg.Images.Pull(ctx, engine.PullRequest{Ref: body.Ref, Platform: p, All: body.All}, report)
 	})
 }
 
 func (s *Server) pushImage(ctx context.Context, c *call) error {
 	var body wire.Push
-	if err := c.read(&body); err != nil {
-		return err
-	}
-	p, err := s.platform(body.Platform)
-	if err != nil {
-		return err
-	}
-	return reported(c, func(report engine.ProgressFunc) error {
+	return s.transferred(c, &body, &body.Platform, func(p *engine.Platform, report engine.ProgressFunc) error {
 		return s.cfg.Images.Push(ctx, engine.PushRequest{
 			Ref: body.Ref, Target: body.Target, Platform: p, All: body.All, Insecure: body.Insecure, MergeIndex: body.MergeIndex,
 		}, report)
 	})
+}
+
+// transferred reads a body, of which a platform is one member, and sends what the operation that it asks for reports.
+func (s *Server) transferred(c *call, body any, platform *string, do func(*engine.Platform, engine.ProgressFunc) error) error {
+	if err := c.read(body); err != nil {
+		return err
+	}
+	p, err := s.platform(*platform)
+	if err != nil {
+		return err
+	}
+	return reported(c, func(report engine.ProgressFunc) error { return do(p, report) })
 }
 
 // reported sends what an operation reports as lines. One that reports nothing answers no line.
