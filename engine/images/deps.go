@@ -15,8 +15,9 @@ type Layers interface {
 	// Has reports whether the chain is extracted whole.
 	Has(ctx context.Context, id engine.LayerID) (bool, error)
 	// Apply extracts one layer upon parent and returns the new chain. diff is the uncompressed tar, read to its end;
-	// its digest must equal diffID or nothing of it stays. Concurrent calls for one chain do the work once. Layers of
-	// one image may be applied out of order where Independent says so.
+	// its digest must equal diffID or nothing of it stays. It is read ahead, and not any more when Apply returns.
+	// Concurrent calls for one chain do the work once. Layers of one image may be applied out of order where Independent
+	// says so.
 	Apply(ctx context.Context, parent engine.LayerID, diffID digest.Digest, diff io.Reader) (engine.LayerID, int64, error)
 	// Diff gives the uncompressed tar of one layer, byte for byte what was applied when the blob store has it, else one
 	// made anew from the extracted layer.

@@ -83,7 +83,7 @@ func (s *Service) extract(ctx context.Context, parent, id engine.LayerID, l loca
 		return err
 	}
 	defer f.Close()
-	got, _, err := unpackLayer(ctx, s.cfg.Layers, parent, l.diffID, &counting{Reader: reader{ctx, f}, count: count}, func() {})
+	got, _, err := unpackLayer(ctx, s.cfg.Layers, parent, l.diffID, &counting{Reader: reader{ctx, f}, count: count})
 	if err != nil {
 		return fmt.Errorf("failed to register layer: %w", err)
 	}

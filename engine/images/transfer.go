@@ -252,8 +252,6 @@ func await(ctx context.Context, one <-chan struct{}, other ...<-chan struct{}) e
 }
 
 func (t *transfers) apply(ctx context.Context, j *job, w wish, blob *download) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	var compressed io.ReadCloser
 	var done <-chan struct{}
 	if blob != nil {
@@ -266,8 +264,8 @@ func (t *transfers) apply(ctx context.Context, j *job, w wish, blob *download) e
 		compressed = f
 	}
 	defer compressed.Close()
-	counted := &extracting{Reader: reader{ctx, compressed}, job: j, total: w.desc.Size, downloaded: done, cancel: cancel}
-	got, size, err := unpackLayer(ctx, t.layers, w.parent, w.diffID, counted, counted.abort)
+	counted := &extracting{Reader: reader{ctx, compressed}, job: j, total: w.desc.Size, downloaded: done}
+	got, size, err := unpackLayer(ctx, t.layers, w.parent, w.diffID, counted)
 	if err != nil {
 		if counted.err != nil {
 			return counted.err // why the stream ended says more than what the end did
@@ -281,19 +279,15 @@ func (t *transfers) apply(ctx context.Context, j *job, w wish, blob *download) e
 	return nil
 }
 
-// unpackLayer applies a compressed layer. Decompression runs beside the writing of files; abort ends a read of the source
-// that nobody needs any more.
-func unpackLayer(ctx context.Context, layers Layers, parent engine.LayerID, diffID digest.Digest, compressed io.Reader, abort func()) (engine.LayerID, int64, error) {
+// unpackLayer applies a compressed layer. Layers reads ahead, so that decompression runs beside the writing of files, and
+// does not read any more when it returns.
+func unpackLayer(ctx context.Context, layers Layers, parent engine.LayerID, diffID digest.Digest, compressed io.Reader) (engine.LayerID, int64, error) {
 	plain, _, err := layer.Decompress(compressed)
 	if err != nil {
 		return "", 0, imageError("", engine.Invalid, "", err)
 	}
-	ahead := readAhead(plain)
-	id, size, err := layers.Apply(ctx, parent, diffID, ahead)
-	abort()
-	ahead.Close()
-	plain.Close()
-	return id, size, err
+	defer plain.Close()
+	return layers.Apply(ctx, parent, diffID, plain)
 }
 
 // extracting counts what was read of a layer and shows it once the download is over, as Docker does.
@@ -304,27 +298,7 @@ type extracting struct {
 	at         int64
 	downloaded <-chan struct{} // nil: at once
 	show       pace
-	cancel     context.CancelFunc
-
-	mu      sync.Mutex
-	aborted bool
-	err     error // why the source ended early, unless it was aborted
-}
-
-// abort ends the reading.
-func (e *extracting) abort() {
-	e.mu.Lock()
-	e.aborted = true
-	e.mu.Unlock()
-	e.cancel()
-}
-
-func (e *extracting) fail(err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.aborted {
-		e.err = err
-	}
+	err        error // why the source ended early
 }
 
 // Read implements io.Reader.
@@ -332,7 +306,7 @@ func (e *extracting) Read(p []byte) (int, error) {
 	n, err := e.Reader.Read(p)
 	e.at += int64(n)
 	if err != nil && err != io.EOF {
-		e.fail(err)
+		e.err = err
 	}
 	over := e.downloaded == nil
 	if !over {
