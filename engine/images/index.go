@@ -73,8 +73,10 @@ func (e *entry) withRecord(rec engine.ImageRecord) *entry {
 }
 
 // platformKey tells apart the images that share a name.
-func (e *entry) platformKey() string {
-	return imageformat.FormatPlatform(imageformat.Normalize(formatPlatform(e.img.Platform)))
+func (e *entry) platformKey() string { return platformKey(e.img.Platform) }
+
+func platformKey(p engine.Platform) string {
+	return imageformat.FormatPlatform(imageformat.Normalize(formatPlatform(p)))
 }
 
 // index is everything that is known of images, in memory: a list or an inspect asks neither the database nor the disk.

@@ -157,11 +157,15 @@ type fresh struct {
 	config   []byte
 	sizes    []int64
 	manifest *document // nil: none yet
+	index    *document // that names the manifest; nil: none
 	parent   engine.ImageID
 	names    []reference.NamedTagged
 	layers   []localLayer // whose blobs came with it
 	top      engine.LayerID
 	count    func(n int64) // sees the layer's file being read; may be nil
+	// loaded: the names came with it, nobody gave them now. beside are images that may keep a name for their own platforms.
+	loaded bool
+	beside map[string][]engine.ImageID
 	// intermediate: a build's, unless the image is there already and is not.
 	intermediate bool
 }
@@ -172,6 +176,9 @@ func (s *Service) register(ctx context.Context, held *lease, img fresh) (*entry,
 	documents := []document{{imageformat.DescriptorOf("", img.config), img.config}}
 	if img.manifest != nil {
 		documents = append(documents, *img.manifest)
+		if img.index != nil {
+			documents = append(documents, *img.index)
+		}
 	}
 	for _, d := range documents {
 		if err := held.hold(ctx, blobKey(d.desc.Digest)); err != nil {
@@ -201,10 +208,17 @@ func (s *Service) registerIn(c *engine.ImageChange, id engine.ImageID, img fresh
 		rec.Intermediate = rec.Intermediate && img.intermediate
 	}
 	if m := img.manifest; m != nil {
-		rec.Manifests = withManifest(rec.Manifests, engine.ManifestRecord{Digest: m.desc.Digest.String(), MediaType: m.desc.MediaType})
+		kept := engine.ManifestRecord{Digest: m.desc.Digest.String(), MediaType: m.desc.MediaType}
+		if img.index != nil {
+			kept.Index = img.index.desc.Digest.String()
+		}
+		rec.Manifests = withManifest(rec.Manifests, kept)
 	}
 	for _, name := range img.names {
-		s.nameIn(c, e, &rec, name.String())
+		s.nameIn(c, e, &rec, name.String(), img.beside[name.String()])
+	}
+	if len(img.names) > 0 && !img.loaded {
+		rec.LastTagged = now()
 	}
 	for _, l := range img.layers {
 		b := l.record()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -27,9 +28,16 @@ func (s *Service) Load(ctx context.Context, tar io.Reader, platform *engine.Plat
 			s.log.Warn("files of a load stay until the next start", "error", err)
 		}
 	}()
-	l := loading{s: s, rep: rep, ids: map[string]bool{}}
+	l := loading{s: s, rep: rep, ids: map[string]bool{}, sharing: map[string][]engine.ImageID{}, told: map[string]bool{}}
 	for _, img := range a.Images {
 		l.ids[img.Config.Digest.String()] = true
+		names, err := loadedNames(img.Names)
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			l.sharing[n.String()] = append(l.sharing[n.String()], engine.ImageID(img.Config.Digest))
+		}
 	}
 	for _, img := range a.Images {
 		if platform != nil && rank(imageformat.Wanted(formatPlatform(*platform)), enginePlatform(img.ConfigFile.Platform)) < 0 {
@@ -47,6 +55,9 @@ type loading struct {
 	s   *Service
 	rep *reporter
 	ids map[string]bool // of the archive
+	// sharing are the archive's images that have a name: each keeps it for its platform.
+	sharing map[string][]engine.ImageID
+	told    map[string]bool // names that were said to be loaded
 }
 
 func (l *loading) image(ctx context.Context, img archive.Image) error {
@@ -56,9 +67,12 @@ func (l *loading) image(ctx context.Context, img archive.Image) error {
 	}
 	held := l.s.holds.lease()
 	defer held.end()
-	out := fresh{config: img.ConfigRaw, names: names}
+	out := fresh{config: img.ConfigRaw, names: names, beside: l.sharing, loaded: true}
 	if img.Manifest != nil {
 		out.manifest = &document{imageformat.DescriptorOf(img.ManifestMediaType, img.Manifest), img.Manifest}
+	}
+	if img.Index != nil {
+		out.index = &document{imageformat.DescriptorOf("", img.Index), img.Index}
 	}
 	for _, from := range img.Layers {
 		local, err := localOf(from)
@@ -70,13 +84,16 @@ func (l *loading) image(ctx context.Context, img archive.Image) error {
 			return err
 		}
 	}
-	l.tellRenamed(img.Config.Digest.String(), names)
+	l.tellRenamed(img, names)
 	e, err := l.s.register(ctx, held, out)
 	if err != nil {
 		return err
 	}
 	for _, n := range names {
-		l.rep.put(engine.Progress{Stream: "Loaded image: " + reference.FamiliarString(n) + "\n"})
+		if !l.told[n.String()] {
+			l.rep.put(engine.Progress{Stream: "Loaded image: " + reference.FamiliarString(n) + "\n"})
+		}
+		l.told[n.String()] = true
 	}
 	if len(names) == 0 {
 		l.rep.put(engine.Progress{Stream: "Loaded image ID: " + string(e.rec.ID) + "\n"})
@@ -111,10 +128,12 @@ func (l *loading) counter(local localLayer) func(int64) {
 }
 
 // tellRenamed says which names are about to be taken from other images.
-func (l *loading) tellRenamed(id string, names []reference.NamedTagged) {
+func (l *loading) tellRenamed(img archive.Image, names []reference.NamedTagged) {
+	platform := platformKey(enginePlatform(img.ConfigFile.Platform))
 	for _, n := range names {
 		for _, e := range l.s.index.named(n.String()) {
-			if string(e.rec.ID) != id {
+			shared := slices.Contains(l.sharing[n.String()], e.rec.ID) && e.platformKey() != platform
+			if string(e.rec.ID) != img.Config.Digest.String() && !shared {
 				l.rep.put(engine.Progress{Stream: "The image " + reference.FamiliarString(n) + " already exists, renaming the old one with ID " + string(e.rec.ID) + " to empty string\n"})
 			}
 		}

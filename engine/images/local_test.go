@@ -2,6 +2,7 @@ package images
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,91 @@ func TestLoadOfOnePlatform(t *testing.T) {
 	list, err := v.svc.List(t.Context(), engine.ImageQuery{})
 	if err != nil || len(list) != 1 || list[0].ID != engine.ImageID(arm.ID()) {
 		t.Errorf("%d images, %v", len(list), err)
+	}
+}
+
+// layoutOf is an OCI layout whose index.json gives a name to an index of images, and that index.
+func layoutOf(t *testing.T, name string, images ...imagetest.Image) (tar, index []byte) {
+	t.Helper()
+	blobs := map[string][]byte{}
+	var inner, top imageformat.Index
+	for _, img := range images {
+		for _, b := range append(slices.Clone(img.Blobs), img.Config, img.Manifest) {
+			blobs[digest.FromBytes(b).Encoded()] = b
+		}
+		d := imageformat.DescriptorOf(imageformat.OCIManifest, img.Manifest)
+		config := must(imageformat.ParseConfig(img.Config))
+		d.Platform = &config.Platform
+		inner.Manifests = append(inner.Manifests, d)
+	}
+	index = must(inner.Marshal())
+	blobs[digest.FromBytes(index).Encoded()] = index
+	d := imageformat.DescriptorOf(imageformat.OCIIndex, index)
+	d.Annotations = map[string]string{"io.containerd.image.name": name}
+	top.Manifests = append(top.Manifests, d)
+	entries := []imagetest.Entry{imagetest.File("oci-layout", `{"imageLayoutVersion":"1.0.0"}`), imagetest.File("index.json", string(must(top.Marshal())))}
+	for hex, b := range blobs {
+		entries = append(entries, imagetest.File("blobs/sha256/"+hex, string(b)))
+	}
+	return imagetest.Tar(entries...), index
+}
+
+// Images of several platforms that came in one archive under one name share it, and their index with it.
+func TestLoadOfSeveralPlatforms(t *testing.T) {
+	w := newWorld(t)
+	amd, arm := forPlatform("linux", "amd64", "a"), forPlatform("linux", "arm64", "a")
+	tar, index := layoutOf(t, w.host+"/x:1", amd, arm)
+	old := simple("old")
+	w.load(old.Archive(w.host + "/x:1"))
+	want := []string{
+		"The image " + w.host + "/x:1 already exists, renaming the old one with ID " + old.ID().String() + " to empty string",
+		"Loaded image: " + w.host + "/x:1",
+	}
+	if diff := cmp.Diff(want, w.load(tar)); diff != "" {
+		t.Error(diff)
+	}
+	for range 2 { // once more changes nothing
+		for platform, img := range map[string]imagetest.Image{"amd64": amd, "arm64": arm} {
+			i, err := w.svc.Inspect(t.Context(), w.host+"/x:1", &engine.Platform{OS: "linux", Architecture: platform})
+			if err != nil || i.ID != engine.ImageID(img.ID()) {
+				t.Errorf("%s: %s, %v", platform, i.ID, err)
+			}
+		}
+		if diff := cmp.Diff(want[1:], w.load(tar)); diff != "" {
+			t.Error(diff)
+		}
+	}
+	w.push(w.host + "/x:1")
+	if got, want := w.remote(w.host+"/x", "1").Digest, digest.FromBytes(index).String(); got != want {
+		t.Errorf("the index %s became %s", want, got)
+	}
+	// An archive of one of them takes the name whole.
+	w.load(arm.Archive(w.host + "/x:1"))
+	if i := w.inspect(w.host + "/x:1"); i.ID != engine.ImageID(arm.ID()) {
+		t.Errorf("the name still means %s", i.ID)
+	}
+}
+
+// Only who names an image here tags it, as for dockerd.
+func TestLastTagged(t *testing.T) {
+	w := newWorld(t)
+	img := simple("a")
+	w.serve("docker.io/library/pulled", "1", img)
+	w.pull("pulled:1")
+	w.load(simple("b").Archive("loaded:1"))
+	for _, ref := range []string{"pulled:1", "loaded:1"} {
+		if i := w.inspect(ref); !i.LastTagged.IsZero() {
+			t.Errorf("%s was tagged %v", ref, i.LastTagged)
+		}
+	}
+	if _, err := w.svc.Import(t.Context(), engine.ImportRequest{Ref: "imported:1"}, bytes.NewReader(imagetest.Tar())); err != nil {
+		t.Fatal(err)
+	}
+	w.tag("loaded:1", "tagged:1")
+	for _, ref := range []string{"imported:1", "tagged:1", "loaded:1"} {
+		if w.inspect(ref).LastTagged.IsZero() {
+			t.Errorf("%s was not tagged", ref)
+		}
 	}
 }
 

@@ -192,15 +192,12 @@ func (s *Service) keep(ctx context.Context, img found, named reference.Named, re
 	err = s.change(ctx, func(c *engine.ImageChange) error {
 		now := now()
 		rec := s.recordOf(img, sizes, now)
-		platform := (&entry{img: engine.Image{Platform: enginePlatform(img.image.Platform)}}).platformKey()
+		platform := platformKey(enginePlatform(img.image.Platform))
 		for _, name := range []string{named.String(), pinned.String()} {
 			if !s.means(name, platform, rec.ID) {
 				changed = changed || name == named.String()
 				c.PutNames = append(c.PutNames, engine.ImageName{Name: name, Platform: platform, Image: rec.ID, Set: now})
 			}
-		}
-		if changed && !isDigestName(named.String()) {
-			rec.LastTagged = now
 		}
 		c.Put = append(c.Put, rec)
 		for i, l := range img.manifest.Layers {

@@ -2,6 +2,7 @@ package images
 
 import (
 	"context"
+	"slices"
 
 	"github.com/distribution/reference"
 
@@ -29,7 +30,8 @@ func (s *Service) tag(ctx context.Context, id engine.ImageID, name reference.Nam
 			return imageError("tag", engine.NotFound, string(id), nil)
 		}
 		rec := e.rec
-		s.nameIn(c, e, &rec, name.String())
+		s.nameIn(c, e, &rec, name.String(), nil)
+		rec.LastTagged = now()
 		c.Put = append(c.Put, rec)
 		return nil
 	})
@@ -39,10 +41,16 @@ func (s *Service) tag(ctx context.Context, id engine.ImageID, name reference.Nam
 	return err
 }
 
-// nameIn adds to a change that a name means this image and no other.
-func (s *Service) nameIn(c *engine.ImageChange, e *entry, rec *engine.ImageRecord, name string) {
-	now := now()
-	rec.LastTagged, rec.Intermediate = now, false
-	s.index.view(func() { c.DeleteNames = append(c.DeleteNames, s.index.names[name]...) })
-	c.PutNames = append(c.PutNames, engine.ImageName{Name: name, Platform: e.platformKey(), Image: rec.ID, Set: now})
+// nameIn adds to a change that a name means this image and no other, but for those beside it, which keep the name for their
+// own platforms.
+func (s *Service) nameIn(c *engine.ImageChange, e *entry, rec *engine.ImageRecord, name string, beside []engine.ImageID) {
+	rec.Intermediate = false
+	s.index.view(func() {
+		for _, n := range s.index.names[name] {
+			if !slices.Contains(beside, n.Image) {
+				c.DeleteNames = append(c.DeleteNames, n)
+			}
+		}
+	})
+	c.PutNames = append(c.PutNames, engine.ImageName{Name: name, Platform: e.platformKey(), Image: rec.ID, Set: now()})
 }

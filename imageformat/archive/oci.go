@@ -28,6 +28,7 @@ type ociManifest struct {
 	raw      []byte
 	manifest imageformat.Manifest
 	names    []string
+	index    []byte // the outermost below index.json that names it; nil when none does
 }
 
 func blobName(d digest.Digest) string {
@@ -51,7 +52,7 @@ func (a *Archive) ociManifests() ([]ociManifest, error) {
 	}
 	w := walk{archive: a, at: map[digest.Digest]int{}}
 	for _, d := range top.Manifests {
-		if err := w.visit(d, refName(d), 0); err != nil {
+		if err := w.visit(d, refName(d), nil, 0); err != nil {
 			return nil, err
 		}
 	}
@@ -66,7 +67,7 @@ type walk struct {
 	seen    int
 }
 
-func (w *walk) visit(d imageformat.Descriptor, name string, depth int) error {
+func (w *walk) visit(d imageformat.Descriptor, name string, outer []byte, depth int) error {
 	if w.seen++; depth > maxIndexDepth || w.seen > defaultEntries {
 		return &imageformat.Error{Doc: "index", Detail: "it is nested too deeply"}
 	}
@@ -94,17 +95,20 @@ func (w *walk) visit(d imageformat.Descriptor, name string, depth int) error {
 		if err != nil {
 			return err
 		}
+		if outer == nil {
+			outer = raw
+		}
 		for _, child := range index.Manifests {
-			if err := w.visit(child, name, depth+1); err != nil {
+			if err := w.visit(child, name, outer, depth+1); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return w.add(d, raw, name)
+	return w.add(d, raw, name, outer)
 }
 
-func (w *walk) add(d imageformat.Descriptor, raw []byte, name string) error {
+func (w *walk) add(d imageformat.Descriptor, raw []byte, name string, index []byte) error {
 	m, err := imageformat.ParseManifest(d.MediaType, raw)
 	if err != nil {
 		return err
@@ -112,7 +116,7 @@ func (w *walk) add(d imageformat.Descriptor, raw []byte, name string) error {
 	if !m.IsImage() {
 		return nil
 	}
-	found := ociManifest{raw: raw, manifest: m}
+	found := ociManifest{raw: raw, manifest: m, index: index}
 	if name != "" {
 		found.names = []string{name}
 	}

@@ -60,7 +60,9 @@ type Image struct {
 	// Manifest is the OCI or Docker manifest's bytes; nil in a plain docker-archive.
 	Manifest          []byte
 	ManifestMediaType string
-	Parent            string // image id, from manifest.json
+	// Index is the index that names the manifest beside those of other platforms; nil when there is none.
+	Index  []byte
+	Parent string // image id, from manifest.json
 }
 
 // Archive is an opened archive. Files that the caller moved away from their paths are his.
@@ -305,7 +307,7 @@ func sameLayers(m imageformat.Manifest, layers []Layer) bool {
 
 // describe adds what the manifest knows.
 func (img *Image) describe(m ociManifest) {
-	img.Manifest, img.ManifestMediaType = m.raw, m.manifest.MediaType
+	img.Manifest, img.ManifestMediaType, img.Index = m.raw, m.manifest.MediaType, m.index
 	for i := range img.Layers {
 		img.Layers[i].MediaType = m.manifest.Layers[i].MediaType
 		img.Layers[i].Annotations = m.manifest.Layers[i].Annotations
