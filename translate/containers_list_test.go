@@ -156,12 +156,18 @@ func TestPorts(t *testing.T) {
 		func(c *engine.Container) { c.Status.State = engine.StateCreated },
 		func(c *engine.Container) { c.Spec.Network.Mode = "host" },
 		func(c *engine.Container) { c.Spec.Network.Mode = "container:x" },
+		func(c *engine.Container) { c.Ports, c.Endpoints = nil, map[string]engine.Endpoint{"internal": {}} },
 	} {
 		other := c
 		change(&other)
 		if got := string(encode(t, portsInForce(other))) + string(encode(t, portList(other))); got != "{}[]" {
 			t.Errorf("%s, %s: %s", other.Status.State, other.Spec.Network.Mode, got)
 		}
+	}
+	c.Spec.ExposedPorts, c.Spec.Network.Bindings = nil, nil
+	c.Ports = []engine.PublishedPort{{Port: engine.Port{Number: 80, Proto: engine.TCP}, HostIP: netip.IPv4Unspecified()}}
+	if got := string(encode(t, portsInForce(c))); got != `{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":""}]}` {
+		t.Errorf("routed: %s", got)
 	}
 }
 

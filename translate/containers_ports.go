@@ -146,10 +146,10 @@ func portMap(bindings []engine.PortBinding, unbound nat.PortMap) nat.PortMap {
 }
 
 // openPorts lists the ports of a container that runs in networks of its own: every exposed or bound one, with where it is
-// published. A container that stands still or shares another's network has none.
+// published. A container that stands still, shares another's network or has only networks without a way out has none.
 func openPorts(c engine.Container) map[engine.Port][]engine.PublishedPort {
 	open := map[engine.Port][]engine.PublishedPort{}
-	if !c.Status.State.Alive() || !hasOwnNetwork(c) {
+	if !c.Status.State.Alive() || !hasOwnNetwork(c) || len(c.Ports) == 0 && !hasGateway(c) {
 		return open
 	}
 	for _, p := range c.Spec.ExposedPorts {
@@ -170,13 +170,27 @@ func hasOwnNetwork(c engine.Container) bool {
 	return mode != "host" && mode != "none" && !strings.HasPrefix(string(mode), "container:") && !c.Spec.Network.Disabled
 }
 
-// portsInForce renders NetworkSettings.Ports.
+// hasGateway reports whether one of the container's networks leads out.
+func hasGateway(c engine.Container) bool {
+	for _, e := range c.Endpoints {
+		if e.Gateway4.IsValid() || e.Gateway6.IsValid() {
+			return true
+		}
+	}
+	return false
+}
+
+// portsInForce renders NetworkSettings.Ports. What is let through in a routed network has no port of the host.
 func portsInForce(c engine.Container) nat.PortMap {
 	m := nat.PortMap{}
 	for p, published := range openPorts(c) {
 		var bindings []nat.PortBinding
 		for _, b := range published {
-			bindings = append(bindings, nat.PortBinding{HostIP: b.HostIP.String(), HostPort: strconv.Itoa(int(b.HostPort))})
+			host := nat.PortBinding{HostIP: b.HostIP.String()}
+			if b.HostPort != 0 {
+				host.HostPort = strconv.Itoa(int(b.HostPort))
+			}
+			bindings = append(bindings, host)
 		}
 		m[natPort(p)] = bindings
 	}

@@ -211,7 +211,7 @@ func TestPublished(t *testing.T) {
 		{"any port", "bridge", engine.PortBinding{Port: tcp(80), HostIP: addr("127.0.0.1")}, "127.0.0.1:45000>172.17.0.5:80"},
 		{"internal", "deep", engine.PortBinding{Port: tcp(80), HostFirst: 46007}, ""},
 		{"the network's own address", "local", engine.PortBinding{Port: tcp(80), HostFirst: 46008}, "127.0.0.1:46008>10.3.0.2:80"},
-		{"routed", "routed", engine.PortBinding{Port: tcp(80), HostFirst: 46009}, "0.0.0.0:0"},
+		{"routed", "routed", engine.PortBinding{Port: tcp(80), HostFirst: 46009}, "0.0.0.0:0 [::]:46009>10.4.0.2:80"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, got := s.start("c", map[string]engine.EndpointSpec{c.network: {}}, func(a *engine.Attachment) { a.Bindings = []engine.PortBinding{c.binding} })

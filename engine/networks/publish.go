@@ -100,7 +100,7 @@ type wish struct {
 }
 
 // wishes expands bindings over the host's addresses. A container without IPv6 is served on the host's IPv6 addresses too, by
-// its proxy.
+// its proxy, also when its IPv4 addresses are routed.
 func wishes(all []engine.PortBinding, four, six exit) []wish {
 	var out []wish
 	for _, b := range all {
@@ -109,8 +109,7 @@ func wishes(all []engine.PortBinding, four, six exit) []wish {
 			e := exitFor(host, four, six)
 			switch {
 			case e.network == nil || !e.addr.IsValid():
-			case e.routed && host.Is4() != e.addr.Is4():
-			case e.routed:
+			case e.routed && host.Is4() == e.addr.Is4():
 				w.through = append(w.through, publication{
 					PublishedPort: engine.PublishedPort{Port: b.Port, HostIP: unspecified(e.addr)},
 					network:       e.network.ID, bridge: e.network.Bridge, target: netip.AddrPortFrom(e.addr, b.Port.Number),

@@ -1,6 +1,7 @@
 package networks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -188,10 +189,7 @@ func (t *attaching) answer() engine.Attached {
 		}
 	}
 	slices.SortStableFunc(a.Ports, func(x, y engine.PublishedPort) int {
-		if x.Port.Number != y.Port.Number {
-			return int(x.Port.Number) - int(y.Port.Number)
-		}
-		return 0
+		return cmp.Or(cmp.Compare(x.Port.Number, y.Port.Number), falseFirst(x.HostIP.Is6(), y.HostIP.Is6()))
 	})
 	return a
 }
