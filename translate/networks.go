@@ -2,6 +2,7 @@ package translate
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/docker/docker/api/types/network"
@@ -180,9 +181,11 @@ func Network(n engine.NetworkDetail) network.Inspect {
 		ConfigFrom: network.ConfigReference{Network: n.ConfigFrom}, ConfigOnly: n.ConfigOnly,
 		Containers: map[string]network.EndpointResource{}, Options: orEmptyMap(n.Options), Labels: orEmptyMap(n.Labels),
 	}
-	for _, pools := range [][]engine.Pool{n.Pools4, n.Pools6} {
-		for _, p := range pools {
-			out.IPAM.Config = append(out.IPAM.Config, poolConfig(p))
+	for _, chosen := range []bool{false, true} { // those that were asked for come first
+		for _, p := range slices.Concat(n.Pools4, n.Pools6) {
+			if p.Auto == chosen {
+				out.IPAM.Config = append(out.IPAM.Config, poolConfig(p))
+			}
 		}
 	}
 	for _, a := range n.Attached {

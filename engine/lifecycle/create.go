@@ -121,7 +121,7 @@ func (s *Service) completeSpec(c *engine.Container) (errs []error) {
 		}
 		// Whose network it joins has to be there at the start only, as with dockerd.
 	}
-	errs = append(errs, s.checkLinks(*c))
+	errs = append(errs, s.resolveLinks(c))
 	if spec.Hostname == "" {
 		if spec.Network.Mode == "host" || spec.Security.UTSMode == "host" {
 			spec.Hostname, _ = os.Hostname()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,14 +19,23 @@ import (
 // defaultNetwork is the only one that links are told in this way in.
 const defaultNetwork = "bridge"
 
-// link is one link of a container in the default network.
+// link is one link of a container in the default network. Its ref is an id: the linked container may be renamed.
 type link struct{ ref, alias string }
+
+func (l link) String() string { return l.ref + ":" + l.alias }
+
+// linked reports whether a container's links are those of the default network.
+func linked(c engine.Container) bool {
+	switch c.Spec.Network.Mode {
+	case "", "default", defaultNetwork:
+		return len(c.Spec.Network.Links) > 0
+	}
+	return false
+}
 
 // linksOf lists them.
 func linksOf(c engine.Container) []link {
-	switch c.Spec.Network.Mode {
-	case "", "default", defaultNetwork:
-	default:
+	if !linked(c) {
 		return nil
 	}
 	links := make([]link, 0, len(c.Spec.Network.Links))
@@ -37,12 +47,17 @@ func linksOf(c engine.Container) []link {
 	return links
 }
 
-// checkLinks refuses links to what is not there, in dockerd's words.
-func (s *Service) checkLinks(c engine.Container) error {
+// resolveLinks makes a new container's links name the linked ones by id. It refuses links to what is not there, in dockerd's
+// words.
+func (s *Service) resolveLinks(c *engine.Container) error {
 	refuse := func(err error) error {
 		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: err}
 	}
-	for _, l := range linksOf(c) {
+	if !linked(*c) {
+		return nil
+	}
+	var resolved []string
+	for _, l := range linksOf(*c) {
 		u, err := s.lookup(l.ref)
 		if err != nil {
 			return refuse(fmt.Errorf("could not get container for %s: No such container: %s", l.ref, l.ref)) //nolint:staticcheck // Docker's words
@@ -50,17 +65,33 @@ func (s *Service) checkLinks(c engine.Container) error {
 		if u.snapshot().Spec.Network.Mode == "host" {
 			return refuse(errors.New("conflicting options: host type networking can't be used with links. This would result in undefined behavior"))
 		}
+		resolved = append(resolved, link{string(u.snapshot().ID), l.alias}.String())
 	}
+	c.Spec.Network.Links = resolved
 	return nil
 }
 
-// linkHosts names a container's linked ones by alias, host name and name.
+// nameLinks makes a container's links name the linked ones as they are called now, for those who look at it.
+func (s *Service) nameLinks(c *engine.Container) {
+	if !linked(*c) {
+		return
+	}
+	var named []string
+	for _, l := range linksOf(*c) {
+		if u, err := s.lookup(l.ref); err == nil {
+			named = append(named, link{u.snapshot().Name, l.alias}.String())
+		}
+	}
+	c.Spec.Network.Links = named
+}
+
+// linkHosts names a container's linked ones by alias, host name and name. A link ends with the container that it leads to.
 func (s *Service) linkHosts(c engine.Container) ([]byte, error) {
 	var b bytes.Buffer
 	for _, l := range linksOf(c) {
 		u, err := s.lookup(l.ref)
 		if err != nil {
-			return nil, err
+			continue
 		}
 		peer := u.snapshot()
 		e, there := peer.Endpoints[defaultNetwork]
@@ -87,7 +118,7 @@ func (s *Service) linkEnv(c engine.Container) ([]string, error) {
 	for _, l := range linksOf(c) {
 		u, err := s.lookup(l.ref)
 		if err != nil {
-			return nil, err
+			continue
 		}
 		peer := u.snapshot()
 		if !peer.Status.State.Alive() {
@@ -178,17 +209,47 @@ func (s *Service) forgetLinks(c engine.Container) {
 // restart.
 func (s *Service) tellLinkers(c engine.Container) {
 	s.mu.RLock()
-	var all []engine.ContainerID
-	for _, ref := range []string{c.Name, string(c.ID), c.ID.Short()} {
-		for id := range s.linkers[ref] {
-			all = append(all, id)
-		}
-	}
+	all := slices.Collect(maps.Keys(s.linkers[string(c.ID)]))
 	s.mu.RUnlock()
 	for _, id := range all {
 		// Its turn may be held by who waits for this container's.
 		s.goes(func(ctx context.Context) { s.renewNames(ctx, id) })
 	}
+}
+
+// unlink ends one link of a container in the default network: "container/alias". The linked container stays.
+func (s *Service) unlink(ctx context.Context, ref string) error {
+	owner, alias, isLink := strings.Cut(strings.TrimPrefix(ref, "/"), "/")
+	if !isLink {
+		if _, err := s.lookup(ref); err != nil {
+			return err
+		}
+		return &engine.Error{Op: "remove", Kind: engine.Internal, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Conflict, cannot remove the default link name of the container")}
+	}
+	u, unlock, err := s.operate(ctx, owner)
+	if err != nil {
+		return noSuch(ref)
+	}
+	defer unlock()
+	c, r := u.current()
+	i := slices.IndexFunc(linksOf(c), func(l link) bool { return l.alias == alias })
+	if i < 0 {
+		return noSuch(ref)
+	}
+	s.mu.Lock()
+	s.forgetLinks(c)
+	s.mu.Unlock()
+	err = s.edit(ctx, "remove", u, func(c *engine.Container) {
+		c.Spec.Network.Links = slices.Delete(slices.Clone(c.Spec.Network.Links), i, i+1)
+	})
+	c = u.snapshot()
+	s.mu.Lock()
+	s.noteLinks(c)
+	s.mu.Unlock()
+	if err != nil || r == nil {
+		return err
+	}
+	return s.writeNames(ctx, c)
 }
 
 // renewNames writes a running container's files anew.

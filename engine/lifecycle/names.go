@@ -103,6 +103,7 @@ func (s *Service) Rename(ctx context.Context, ref, name string) error {
 	}
 	s.release(old.Name, old.ID)
 	s.publish(u.snapshot(), "rename", map[string]string{"oldName": "/" + old.Name})
+	s.tellLinkers(u.snapshot())
 	if _, r := u.current(); r != nil {
 		return s.attachNetwork(ctx, u, r)
 	}

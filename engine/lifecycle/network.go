@@ -271,8 +271,9 @@ func canConnect(c engine.Container, network string) error {
 	case network == "host":
 		return refuse("cannot connect container to host network - container must be created in host network mode")
 	case c.Spec.Network.Mode == "host":
-		return refuse("container cannot be disconnected from host network or connected to host network")
-	case c.Spec.Network.Mode == "none", network == "none":
+		return refuse("container sharing network namespace with another container or host cannot be connected to any other network")
+	}
+	if _, none := c.Endpoints["none"]; none || network == "none" && len(c.Endpoints) > 0 {
 		return refuse("container cannot be connected to multiple networks with one of the networks in private (none) mode")
 	}
 	return nil
@@ -296,7 +297,7 @@ func (s *Service) Disconnect(ctx context.Context, network, container string, for
 			return &engine.Error{Op: "disconnect", Kind: engine.Internal, Resource: engine.ResourceEndpoint, ID: string(c.ID), Reason: engine.ReasonNotConnected, Args: []string{name}}
 		}
 		if name == "host" {
-			return &engine.Error{Op: "disconnect", Kind: engine.Invalid, Resource: engine.ResourceEndpoint, ID: c.Name, Err: fmt.Errorf("container cannot be disconnected from host network or connected to host network")}
+			return &engine.Error{Op: "disconnect", Kind: engine.Invalid, Resource: engine.ResourceEndpoint, ID: c.Name, Err: errors.New("cannot disconnect container from host network - container was created in host network mode")}
 		}
 		delete(endpoints, name)
 	}

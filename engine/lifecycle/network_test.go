@@ -85,6 +85,65 @@ func testLinks(t *testing.T) {
 	}
 }
 
+// TestLinksOfRenamed: a link leads to the container and not to its name, and ends with it, or when it is taken away.
+func TestLinksOfRenamed(t *testing.T) { synctest.Test(t, testLinksOfRenamed) }
+
+func testLinksOfRenamed(t *testing.T) {
+	w := linkedWorld(t)
+	w.start("db")
+	id := w.create("web", linkTo("db:store", "db"), "sleep", "1000")
+	w.start("web")
+	shown := func() string {
+		t.Helper()
+		c, err := w.daemon.Inspect(context.Background(), "web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(c.Spec.Network.Links, " ")
+	}
+	restarts := func() string {
+		t.Helper()
+		if err := w.daemon.Restart(context.Background(), "web", engine.StopOptions{Timeout: new(int)}); err != nil {
+			t.Error(err)
+		}
+		return w.hosts(id)
+	}
+	if err := w.daemon.Rename(context.Background(), "db", "rows"); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	if got := w.hosts(id); !strings.Contains(got, "172.17.0.2\tstore dbhost rows\n172.17.0.2\tdb dbhost rows\n") {
+		t.Errorf("hosts\n%s", got)
+	}
+	if got := shown(); got != "rows:store rows:db" {
+		t.Errorf("links %q", got)
+	}
+	w.create("db", nil, "sleep", "1000") // another one under the former name
+	if got := restarts(); !strings.Contains(got, "\tstore dbhost rows\n") {
+		t.Errorf("hosts\n%s", got)
+	}
+	unlink := engine.RemoveOptions{Link: true}
+	if err := w.daemon.Remove(context.Background(), "/web/store", unlink); err != nil {
+		t.Error(err)
+	}
+	if got := w.hosts(id); strings.Contains(got, "store") || !strings.Contains(got, "\tdb dbhost rows\n") {
+		t.Errorf("hosts\n%s", got)
+	}
+	for ref, want := range map[string]string{
+		"web/store": "web/store", "nosuch/db": "nosuch/db", "nosuch": "nosuch", "rows": "Conflict, cannot remove the default link name of the container",
+	} {
+		if err := w.daemon.Remove(context.Background(), ref, unlink); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("unlink %s: %v", ref, err)
+		}
+	}
+	if err := w.daemon.Remove(context.Background(), "rows", engine.RemoveOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := restarts(); strings.Contains(got, "dbhost") || shown() != "" {
+		t.Errorf("after the end of the linked one: links %q, hosts\n%s", shown(), got)
+	}
+}
+
 // TestLinksFollow: who links to a container learns its address when it starts again, also after a restart of the daemon.
 func TestLinksFollow(t *testing.T) { synctest.Test(t, testLinksFollow) }
 

@@ -54,6 +54,7 @@ func (s *Service) Inspect(ctx context.Context, ref string) (engine.Container, er
 		}
 	}
 	u.mu.Unlock()
+	s.nameLinks(&c)
 	if c.Storage, err = s.Roots.Describe(ctx, c.ID); engine.KindOf(err) == engine.NotFound {
 		err = nil // it is being removed
 	}
@@ -96,6 +97,7 @@ func (s *Service) List(ctx context.Context, q engine.ContainerQuery) ([]engine.C
 		if err := s.nameImage(ctx, &c, means); err != nil {
 			return nil, err
 		}
+		s.nameLinks(&c)
 		row := engine.ContainerSummary{Container: c}
 		if q.Size {
 			size, err := s.Roots.Size(ctx, c.ID)

@@ -10,13 +10,12 @@ import (
 
 // Remove takes a container away. One that runs needs Force.
 func (s *Service) Remove(ctx context.Context, ref string, o engine.RemoveOptions) error {
+	if o.Link {
+		return s.unlink(ctx, ref)
+	}
 	u, err := s.lookup(ref)
 	if err != nil {
 		return err
-	}
-	if o.Link {
-		// Links are entries of their users' hosts files alone: there is none to take away, and the container is not meant.
-		return &engine.Error{Op: "remove", Kind: engine.Internal, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Conflict, cannot remove the default link name of the container")}
 	}
 	if u.snapshot().Status.State == engine.StateRemoving {
 		return &engine.Error{Op: "remove", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonRemoving}

@@ -51,7 +51,7 @@ type Service struct {
 	execs map[engine.ExecID]*unit
 	// making are containers that are being created: nobody sees them, but what they need must not be taken away.
 	making map[engine.ContainerID]engine.Container
-	// linkers are who links to a container, by what they call it.
+	// linkers are who links to a container, by its id.
 	linkers map[string]map[engine.ContainerID]bool
 	// groups are who is in a network's group.
 	groups map[string]map[engine.ContainerID]bool

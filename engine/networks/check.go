@@ -32,7 +32,7 @@ func (s *Service) Check(_ context.Context, mode engine.NetworkMode, endpoints ma
 			return nil, err
 		}
 		if n.ConfigOnly {
-			return nil, forbidden(n.Name, errors.New("cannot create endpoint on configuration-only network"))
+			return nil, forbidden(n.Name, errors.New("failed to set up container networking: cannot create endpoint on configuration-only network"))
 		}
 		spec := endpoints[ref]
 		if wrong := n.specErrors(spec); len(wrong) > 0 {
@@ -100,7 +100,7 @@ func (n *network) specErrors(e engine.EndpointSpec) []error {
 			wrong("invalid link-local IP address: %s", a)
 		}
 	}
-	if addresses {
+	if addresses && !n.Predefined {
 		for _, a := range []netip.Addr{e.IPv4, e.IPv6} {
 			if err := n.admitAddress(a); err != nil {
 				errs = append(errs, err)

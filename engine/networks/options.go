@@ -82,7 +82,7 @@ func parseOptions(driver string, opts map[string]string) (options, error) {
 
 func (o *options) bridgeReaders() map[string]func(string) error {
 	return map[string]func(string) error{
-		optBridgeName:   interfaceName(&o.bridge),
+		optBridgeName:   unlessEmpty(interfaceName(&o.bridge)),
 		optMasquerade:   boolean(&o.masquerade),
 		optICC:          boolean(&o.icc),
 		optInhibit4:     boolean(&o.inhibit4),
@@ -167,6 +167,16 @@ func mtu(to *int) func(string) error {
 	return func(s string) (err error) {
 		*to, err = strconv.Atoi(s)
 		return err
+	}
+}
+
+// unlessEmpty makes an empty value mean the default.
+func unlessEmpty(read func(string) error) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return nil
+		}
+		return read(s)
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *Service) condemn(ref string) (*network, error) {
 	}
 	for _, other := range s.nets {
 		if n.ConfigOnly && other.ConfigFrom == n.Name {
-			return nil, forbidden(n.Name, fmt.Errorf("configuration network %q is in use", n.Name))
+			return nil, forbidden(n.Name, fmt.Errorf("error while removing network: configuration network %q is in use", n.Name))
 		}
 	}
 	n.removing = true

@@ -81,12 +81,13 @@ func (p *Pool) Next() (netip.Addr, error) {
 	return a, nil
 }
 
-// Take takes one certain address, which may lie outside the range but not outside the subnet.
+// Take takes one certain address, which may lie outside the range but not outside the subnet. Those that no host can have
+// are always taken.
 func (p *Pool) Take(a netip.Addr) error {
 	switch {
-	case !p.subnet.Contains(a) || p.special(a):
+	case !p.subnet.Contains(a):
 		return ErrOutside
-	case p.taken[a]:
+	case p.taken[a] || p.special(a):
 		return ErrTaken
 	}
 	p.taken[a] = true

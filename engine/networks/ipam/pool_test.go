@@ -71,8 +71,8 @@ func TestPoolTake(t *testing.T) {
 		{"10.0.0.5", nil}, // outside the range but inside the subnet
 		{"10.0.0.5", ErrTaken},
 		{"10.0.0.200", nil},
-		{"10.0.0.0", ErrOutside},
-		{"10.0.0.255", ErrOutside},
+		{"10.0.0.0", ErrTaken},
+		{"10.0.0.255", ErrTaken},
 		{"10.0.1.1", ErrOutside},
 		{"fd00::1", ErrOutside},
 	} {
