@@ -87,7 +87,7 @@ func wrongs() []wrong {
 		creates(`"WorkingDir":"rel"`, "the working directory 'rel' is invalid, it needs to be an absolute path"),
 		creates(`"StopSignal":"FOO"`, "invalid signal: FOO"),
 		creates(`"Healthcheck":{"Test":["CMD","x"],"Interval":1}`, "Interval in Healthcheck cannot be less than 1ms"),
-		creates(`"NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"IPv4Address":"1.2.3.4"}}}}`, "* user specified IP address is supported on user defined networks only\n* user specified IP address is supported only when connecting to networks with user configured subnets"),
+		creates(`"NetworkingConfig":{"EndpointsConfig":{"bridge":{"IPAMConfig":{"IPv4Address":"1.2.3.4"}}}}`, "* user specified IP address is supported on user defined networks only\n* no configured subnet or ip-range contain the IP address 1.2.3.4"),
 		hostConfig(`"Memory":1`, "Minimum memory limit allowed is 6MB"),
 		hostConfig(`"Memory":"x"`, "cannot unmarshal string"),
 		hostConfig(`"Memory":1e30`, "cannot unmarshal number"),

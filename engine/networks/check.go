@@ -100,7 +100,7 @@ func (n *network) specErrors(e engine.EndpointSpec) []error {
 			wrong("invalid link-local IP address: %s", a)
 		}
 	}
-	if addresses && !n.Predefined {
+	if addresses {
 		for _, a := range []netip.Addr{e.IPv4, e.IPv6} {
 			if err := n.admitAddress(a); err != nil {
 				errs = append(errs, err)
@@ -115,14 +115,15 @@ func (n *network) specErrors(e engine.EndpointSpec) []error {
 	return append(errs, driverOptErrors(e.DriverOpts)...)
 }
 
-// admitAddress: a wished address lies in a subnet that the user chose.
+// admitAddress: a wished address lies in a subnet that the user chose. The default network's counts as chosen, as for dockerd since
+// its second start.
 func (n *network) admitAddress(a netip.Addr) error {
 	if !a.IsValid() {
 		return nil
 	}
 	chosen := false
 	for _, p := range n.pools {
-		if p.Subnet.Addr().Is4() != a.Is4() || p.Auto {
+		if p.Subnet.Addr().Is4() != a.Is4() || p.Auto && !n.Predefined {
 			continue
 		}
 		chosen = true

@@ -44,6 +44,7 @@ func TestCheck(t *testing.T) {
 		{"address", "front", specs{"front": {IPv4: addr("10.9.0.7")}}, 0, "front"},
 		{"address outside", "front", specs{"front": {IPv4: addr("10.8.0.7")}}, engine.Invalid, "invalid config for network front: invalid endpoint settings:\nno configured subnet or ip-range contain the IP address 10.8.0.7"},
 		{"address without a subnet of one's own", "auto", specs{"auto": {IPv4: addr("10.8.0.7")}}, engine.Invalid, "user specified IP address is supported only when connecting to networks with user configured subnets"},
+		{"address outside the default network", "bridge", specs{"bridge": {IPv4: addr("10.1.1.1")}}, engine.Invalid, "invalid config for network bridge: invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n* no configured subnet or ip-range contain the IP address 10.1.1.1"},
 		{"address in the default network", "bridge", specs{"bridge": {IPv4: addr("172.17.0.7")}}, engine.Invalid, "invalid config for network bridge: invalid endpoint settings:\nuser specified IP address is supported on user defined networks only"},
 		{"alias in the default network", "bridge", specs{"bridge": {Aliases: []string{"x"}}}, engine.Invalid, "network-scoped alias is supported only for containers in user defined networks"},
 		{"IPv6 for IPv4", "front", specs{"front": {IPv4: addr("fd00::1")}}, engine.Invalid, "invalid IPv4 address: fd00::1"},
