@@ -195,6 +195,7 @@ type fakeNetworks struct {
 	// addr is what the next attachment gets, proxies what it publishes.
 	addr    netip.Prefix
 	proxies []engine.Proxy
+	server  netip.Addr // what resolv.conf names; invalid: 192.0.2.53
 }
 
 func (n *fakeNetworks) Check(_ context.Context, mode engine.NetworkMode, eps map[string]engine.EndpointSpec) (map[string]engine.Endpoint, error) {
@@ -256,7 +257,11 @@ func (n *fakeNetworks) Recover(_ context.Context, running []engine.Attachment, _
 }
 
 func (n *fakeNetworks) Resolver(context.Context, engine.NetworkMode, map[string]engine.Endpoint) (engine.Resolver, error) {
-	return engine.Resolver{Servers: []netip.Addr{netip.MustParseAddr("192.0.2.53")}}, nil
+	server := n.server
+	if !server.IsValid() {
+		server = netip.MustParseAddr("192.0.2.53")
+	}
+	return engine.Resolver{Servers: []netip.Addr{server}}, nil
 }
 
 func (n *fakeNetworks) leftovers() []string {

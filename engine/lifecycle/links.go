@@ -249,7 +249,7 @@ func (s *Service) unlink(ctx context.Context, ref string) error {
 	if err != nil || r == nil {
 		return err
 	}
-	return s.writeNames(ctx, c)
+	return s.followNames(ctx, c, r.spec)
 }
 
 // renewNames writes a running container's files anew.
@@ -260,6 +260,6 @@ func (s *Service) renewNames(ctx context.Context, id engine.ContainerID) {
 	}
 	defer unlock()
 	if c, r := u.current(); r != nil && !joinsNetwork(c) {
-		s.logged(ctx, "write names", u, s.writeNames(ctx, c))
+		s.logged(ctx, "write names", u, s.followNames(ctx, c, r.spec))
 	}
 }

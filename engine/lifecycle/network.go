@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -75,7 +74,7 @@ func (s *Service) attachNetwork(ctx context.Context, u *unit, r *run) error {
 	}
 	c = u.snapshot()
 	s.tellGroups(c)
-	return s.writeNames(ctx, c)
+	return s.followNames(ctx, c, r.spec)
 }
 
 // forward tells the shim of a running container where its published ports lead now.
@@ -90,30 +89,6 @@ func (s *Service) forward(ctx context.Context, u *unit, r *run, proxies []engine
 		return nil
 	}
 	return err
-}
-
-// writeNames writes a container's hosts, hostname and resolv.conf.
-func (s *Service) writeNames(ctx context.Context, c engine.Container) error {
-	res, err := s.Networks.Resolver(ctx, c.Spec.Network.Mode, c.Endpoints)
-	if err != nil {
-		return err
-	}
-	hosts, err := s.renderHosts(c, res)
-	if err != nil {
-		return err
-	}
-	resolv, err := s.resolvConf(c.Spec.Network, res)
-	if err != nil {
-		return err
-	}
-	for name, data := range map[string][]byte{
-		fileHosts: hosts, fileHostname: []byte(c.Spec.Hostname + "\n"), fileResolv: resolv,
-	} {
-		if err := writeFile(filepath.Join(s.dir(c.ID), name), data); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // renderHosts gives hosts(5) as dockerd writes it: the loopback names, extra hosts, links, and the container's own name at

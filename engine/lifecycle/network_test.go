@@ -85,6 +85,63 @@ func testLinks(t *testing.T) {
 	}
 }
 
+// TestFilesFollow: hosts and resolv.conf follow the network of a container that runs, also over a restart of the daemon; what its
+// user wrote into them stays until it starts again.
+func TestFilesFollow(t *testing.T) { synctest.Test(t, testFilesFollow) }
+
+func testFilesFollow(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	id := w.create("web", func(s *engine.Spec) { s.Hostname, s.Network.ExtraHosts = "webhost", []string{"far:192.0.2.1"} }, "sleep", "1000")
+	w.start("web")
+	file := func(name string) string {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(w.dir, string(id), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(w.dir, string(id), name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	connect := func(addr, server string) {
+		t.Helper()
+		w.nets.addr, w.nets.server = netip.MustParsePrefix(addr+"/16"), netip.MustParseAddr(server)
+		if err := w.daemon.Connect(ctx, "users"+addr, "web", engine.EndpointSpec{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	connect("172.17.0.3", "192.0.2.3")
+	if hosts, resolv := file("hosts"), file("resolv.conf"); strings.Contains(hosts, "172.17.0.2") || !strings.Contains(hosts, "172.17.0.3\twebhost\n") || resolv != "nameserver 192.0.2.3\n" {
+		t.Errorf("untouched: hosts\n%sresolv.conf\n%s", hosts, resolv)
+	}
+	write("hosts", strings.Replace(file("hosts"), "192.0.2.1\tfar\n", "", 1)+"192.0.2.9\tmine")
+	write("hostname", "other\n")
+	connect("172.17.0.4", "192.0.2.4")
+	write("resolv.conf", "nameserver 192.0.2.99\n")
+	w.boot()
+	connect("172.17.0.5", "192.0.2.5")
+	hosts := file("hosts")
+	for text, want := range map[string]bool{"172.17.0.3": false, "172.17.0.4": false, "172.17.0.5\twebhost\n": true, "192.0.2.9\tmine\n": true, "far": false, "127.0.0.1\tlocalhost\n": true} {
+		if strings.Contains(hosts, text) != want {
+			t.Errorf("%q: not %v in hosts\n%s", text, want, hosts)
+		}
+	}
+	if hostname, resolv := file("hostname"), file("resolv.conf"); hostname != "other\n" || resolv != "nameserver 192.0.2.99\n" {
+		t.Errorf("changed by the user, and then hostname %q, resolv.conf %q", hostname, resolv)
+	}
+	if err := w.daemon.Restart(ctx, "web", engine.StopOptions{Timeout: new(int)}); err != nil {
+		t.Fatal(err)
+	}
+	if hosts, resolv := file("hosts"), file("resolv.conf"); strings.Contains(hosts, "mine") || !strings.Contains(hosts, "far") || resolv != "nameserver 192.0.2.5\n" {
+		t.Errorf("after a restart: hosts\n%sresolv.conf\n%s", hosts, resolv)
+	}
+}
+
 // TestLinksOfRenamed: a link leads to the container and not to its name, and ends with it, or when it is taken away.
 func TestLinksOfRenamed(t *testing.T) { synctest.Test(t, testLinksOfRenamed) }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -328,15 +327,4 @@ func (s *Service) Restart(ctx context.Context, ref string, o engine.StopOptions)
 	}
 	s.publish(u.snapshot(), "restart", nil)
 	return nil
-}
-
-const (
-	fileHosts    = "hosts"
-	fileHostname = "hostname"
-	fileResolv   = "resolv.conf"
-)
-
-func writeFile(path string, data []byte) error {
-	// The file is bind-mounted into a running container: written in place, so that it stays the same file.
-	return os.WriteFile(path, data, 0o644)
 }

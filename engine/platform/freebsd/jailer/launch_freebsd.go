@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -89,6 +90,22 @@ func encode(payload launch.Payload, p engine.ProcessSpec) (engine.Launch, error)
 	b, err := payload.Encode()
 	return engine.Launch{Platform: launch.Platform, Payload: b, TTY: p.TTY, Size: p.ConsoleSize}, err
 }
+
+// maxCopy bounds what is read of a file that the container may have made as large as it likes.
+const maxCopy = 1 << 20
+
+// ReadCopy reads a file of a root as the container has it now. A link at its end is followed, inside.
+func (r *Runtime) ReadCopy(root, name string) ([]byte, error) {
+	f, err := fstree.OpenFile(root, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxCopy))
+}
+
+// CopyFile brings a changed file of the engine's into the root of a container that runs.
+func (r *Runtime) CopyFile(root, name, source string) error { return install(root, name, source) }
 
 // install puts a copy of a host file at a path of the root; a link at its end is followed, inside. Others see the old file
 // or the new one.
