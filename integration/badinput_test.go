@@ -104,6 +104,7 @@ func wrongs() []wrong {
 		hostConfig(`"LogConfig":{"Type":"foo"}`, "error looking up logging plugin foo: plugin \"foo\" not found"),
 		hostConfig(`"CapAdd":["FOO"]`, `unknown capability: "CAP_FOO"`),
 		{"POST", create, `{"Image":"testbox","HostConfig":{"SecurityOpt":["foo"]}}`, 500, `invalid --security-opt 1: "foo"`},
+		{"POST", create, `{"Image":"testbox","HostConfig":{"SecurityOpt":["no-new-privileges","writable-cgroups","writable-cgroups=0","disable","label=type:x","foo=bar"]}}`, 500, `invalid --security-opt 2: "foo=bar"`},
 		hostConfig(`"Mounts":[{"Type":"foo","Target":"/x"}]`, "mount type unknown"),
 		hostConfig(`"Mounts":[{"Type":"bind","Source":"/nosuch/y","Target":"/x"}]`, "bind source path does not exist: /nosuch/y"),
 		hostConfig(`"IpcMode":"bogus"`, "invalid IPC mode: bogus"),

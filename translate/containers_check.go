@@ -250,7 +250,8 @@ func checkNamespaces(h *container.HostConfig) error {
 // checkSecurityOption returns an option's name; dockerd answers 500 to one that it does not know. The separator may be a
 // colon, as it once was.
 func checkSecurityOption(o string) (string, error) {
-	if o == "no-new-privileges" {
+	switch o {
+	case "no-new-privileges", "writable-cgroups", "disable": // the last is an old form of label=disable
 		return o, nil
 	}
 	name, value, ok := strings.Cut(o, "=")
@@ -262,7 +263,7 @@ func checkSecurityOption(o string) (string, error) {
 		return "", faultf("invalid --security-opt 1: %q", o)
 	case name == "label", name == "apparmor", name == "seccomp", o == "systempaths=unconfined":
 		return name, nil
-	case name == "no-new-privileges":
+	case name == "no-new-privileges", name == "writable-cgroups":
 		if _, err := strconv.ParseBool(value); err == nil {
 			return name, nil
 		}

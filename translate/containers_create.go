@@ -175,7 +175,7 @@ func security(h *container.HostConfig) (engine.Security, error) {
 		if err != nil {
 			return s, err
 		}
-		labelled = labelled || name == "label"
+		labelled = labelled || name == "label" || name == "disable"
 	}
 	if !labelled && (h.IpcMode.IsHost() || h.PidMode.IsHost() || h.Privileged) {
 		s.Options = append(slices.Clip(s.Options), "label=disable")

@@ -107,6 +107,7 @@ func TestReadNamesAsDocker(t *testing.T) {
 		{"/bin/", "bin", "", fs.ModeDir, bin},
 		{"bin", "bin", "", fs.ModeDir, bin},
 		{"/bin/.", ".", "", fs.ModeDir, []string{"./", "./busybox = x", "./sh -> busybox"}},
+		{"/bin/./", ".", "", fs.ModeDir, []string{"./", "./busybox = x", "./sh -> busybox"}},
 		{"/bin/../data/sub", "sub", "", fs.ModeDir, []string{"sub/"}},
 		{"/bin/sh", "sh", "/bin/busybox", fs.ModeSymlink, []string{"sh -> busybox"}},
 		{"/abs", "abs", "/bin/busybox", fs.ModeSymlink, []string{"abs -> /bin/sh"}},

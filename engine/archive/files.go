@@ -101,9 +101,9 @@ func find(tree *fstree.Tree, root engine.MountedRoot, name string) (*fstree.Plac
 	return p, stat, nil
 }
 
-// base is the last name of a path as docker cp counts it: "/dir/." is of the name ".".
+// base is the last name of a path as docker cp counts it: "/dir/." and "/dir/./" are of the name ".".
 func base(name string) string {
-	if strings.HasSuffix(name, "/.") || name == "." {
+	if strings.HasSuffix("/"+strings.TrimRight(name, "/"), "/.") {
 		return "."
 	}
 	return path.Base(path.Join("/", name))

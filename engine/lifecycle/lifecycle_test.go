@@ -314,6 +314,27 @@ func TestHealthOfTheNextRun(t *testing.T) {
 	})
 }
 
+// A restart whose client goes while the container stops is finished.
+func TestRestartOfAClientThatWent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("box1", nil, "stubborn")
+		w.start("box1")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		timeout := 3
+		if err := w.daemon.Restart(ctx, "box1", engine.StopOptions{Timeout: &timeout}); err != nil {
+			t.Error(err)
+		}
+		if ctx.Err() == nil {
+			t.Fatal("the container did not take its time to stop")
+		}
+		if c := w.inspect("box1"); c.Status.State != engine.StateRunning {
+			t.Errorf("it is %s", c.Status.State)
+		}
+	})
+}
+
 func TestHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -319,7 +319,9 @@ func (s *Service) Restart(ctx context.Context, ref string, o engine.StopOptions)
 		return err
 	}
 	u.cancelRetry()
-	if err := s.halt(context.WithoutCancel(ctx), u, o, false); err != nil {
+	// Who began a restart may go: the container must not stay stopped for that.
+	ctx = context.WithoutCancel(ctx)
+	if err := s.halt(ctx, u, o, false); err != nil {
 		return err
 	}
 	if err := s.start(ctx, u, true); err != nil {

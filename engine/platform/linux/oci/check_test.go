@@ -116,7 +116,7 @@ func TestResources(t *testing.T) {
 	}{
 		{"nothing", engine.Resources{}, &specs.LinuxResources{}},
 		{"swap without bound", engine.Resources{Memory: 1 << 30, MemorySwap: -1}, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(1 << 30))}}},
-		{"no limit of processes", engine.Resources{PidsLimit: ptr(int64(0))}, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: ptr(int64(-1))}}},
+		{"no limits", engine.Resources{PidsLimit: ptr(int64(-1)), CPUQuota: -1}, &specs.LinuxResources{}},
 		{"much memory", engine.Resources{Memory: 1 << 62}, &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: ptr(int64(1 << 62)), Swap: ptr(int64(1<<63 - 1))}}},
 		{"half a processor", engine.Resources{NanoCPUs: 5e8}, &specs.LinuxResources{CPU: &specs.LinuxCPU{Period: ptr(uint64(100000)), Quota: ptr(int64(50000))}}},
 	} {

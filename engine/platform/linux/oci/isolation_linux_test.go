@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -33,6 +34,7 @@ func isolation() []runtimetest.Case {
 		{Name: "Network", Test: testNetwork},
 		{Name: "Sysctls", Test: testSysctls},
 		{Name: "Limits", Test: testLimits},
+		{Name: "Lifted", Test: testLifted},
 		{Name: "ControlGroup", Test: testControlGroup},
 		{Name: "Init", Test: testInit},
 		{Name: "TreeExit", Test: testTreeExit},
@@ -330,6 +332,33 @@ func testLimits(t *testing.T, b *runtimetest.Bench) {
 	}
 	if s.Networks == nil {
 		t.Error("no network counters at all")
+	}
+}
+
+// Limits that are set aside again are gone, whatever the runtime makes of "no limit".
+func testLifted(t *testing.T, b *runtimetest.Bench) {
+	can, pids, none := b.Runtime.Capabilities(), int64(20), int64(-1)
+	spec := b.Describe("sleep", "100000")
+	spec.Spec.Resources.PidsLimit = &none
+	if can.CPUQuota {
+		spec.Spec.Resources.CPUQuota = -1
+	}
+	c := b.Run(spec)
+	for _, given := range []engine.Resources{{PidsLimit: &pids, CPUQuota: 20000}, {PidsLimit: &none, CPUQuota: -1}, {PidsLimit: new(int64)}} {
+		if !can.CPUQuota {
+			given.CPUQuota = 0
+		}
+		if err := b.Runtime.Update(t.Context(), spec.ID, given); err != nil {
+			t.Fatalf("%+v: %v", given, err)
+		}
+		s, err := b.Runtime.Stats(t.Context(), spec.ID, c.Box, c.Main.Pid)
+		want := uint64(*given.PidsLimit)
+		if *given.PidsLimit <= 0 {
+			want = math.MaxUint64
+		}
+		if err != nil || can.PidsLimit && s.Pids.Limit != want {
+			t.Errorf("processes: %+v, %v; want %d", s.Pids, err, want)
+		}
 	}
 }
 

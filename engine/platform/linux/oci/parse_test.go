@@ -61,6 +61,8 @@ func TestParseOptions(t *testing.T) {
 		{given: []string{"no-new-privileges", "seccomp=unconfined", "label=disable", "apparmor=mine"}, want: options{noNewPrivileges: true, seccomp: "unconfined", appArmor: "mine"}},
 		{given: []string{"no-new-privileges:false", "seccomp:{\"a\":1}", "systempaths=unconfined", "writable-cgroups=true"}, want: options{seccomp: `{"a":1}`, openSystemPaths: true, writableCgroups: ptr(true)}},
 		{given: []string{`seccomp={"a":"b=c"}`}, want: options{seccomp: `{"a":"b=c"}`}},
+		{given: []string{"writable-cgroups"}, want: options{writableCgroups: ptr(true)}},
+		{given: []string{"writable-cgroups=potato"}, err: `invalid --security-opt 2: "writable-cgroups=potato"`},
 		{given: []string{"nonsense"}, err: `invalid --security-opt 1: "nonsense"`},
 		{given: []string{"foo=bar"}, err: `invalid --security-opt 2: "foo=bar"`},
 		{given: []string{"no-new-privileges=perhaps"}, err: `invalid --security-opt 2: "no-new-privileges=perhaps"`},

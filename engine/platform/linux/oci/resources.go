@@ -129,15 +129,12 @@ func honour(r engine.Resources, s cgroup.Support) (engine.Resources, []string) {
 // deviceNumbers finds a block device's numbers by its path.
 type deviceNumbers func(path string) (major, minor int64, err error)
 
-// resources renders limits that the host can hold. Device rules are not among them.
+// resources renders limits that the host can hold. Device rules are not among them, nor that there is none of a kind: crun 1.8
+// writes -1 in a form that the kernel refuses.
 func resources(r engine.Resources, numbers deviceNumbers) (*specs.LinuxResources, error) {
 	res := &specs.LinuxResources{Memory: memoryLimits(r), CPU: cpuLimits(r)}
-	if r.PidsLimit != nil {
-		limit := *r.PidsLimit
-		if limit <= 0 {
-			limit = -1
-		}
-		res.Pids = &specs.LinuxPids{Limit: &limit}
+	if r.PidsLimit != nil && *r.PidsLimit > 0 {
+		res.Pids = &specs.LinuxPids{Limit: r.PidsLimit}
 	}
 	var err error
 	res.BlockIO, err = blockLimits(r, numbers)
@@ -174,7 +171,7 @@ func cpuLimits(r engine.Resources) *specs.LinuxCPU {
 		Shares: positiveU(r.CPUShares), Period: positiveU(r.CPUPeriod), RealtimePeriod: positiveU(r.CPURealtimePeriod),
 		RealtimeRuntime: positive(r.CPURealtimeRuntime), Cpus: r.CPUSetCPUs, Mems: r.CPUSetMems,
 	}
-	if r.CPUQuota != 0 {
+	if r.CPUQuota > 0 {
 		c.Quota = &r.CPUQuota
 	}
 	if r.NanoCPUs > 0 {

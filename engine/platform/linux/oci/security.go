@@ -27,9 +27,8 @@ type options struct {
 func parseOptions(given []string) (options, error) {
 	var o options
 	for _, opt := range given {
-		if opt == "no-new-privileges" {
-			o.noNewPrivileges = true
-			continue
+		if opt == "no-new-privileges" || opt == "writable-cgroups" {
+			opt += "=true"
 		}
 		if opt == "disable" { // an old form of label=disable
 			continue

@@ -32,5 +32,23 @@ func (r *Runtime) Update(ctx context.Context, id engine.ContainerID, res engine.
 		return failed("update", id, err)
 	}
 	err = r.program.run(ctx, "--root", r.places.runtimeRoot(id), "update", "--resources", file, string(id))
-	return failed("update", id, errors.Join(err, os.Remove(file)))
+	if err = errors.Join(err, os.Remove(file)); err != nil {
+		return failed("update", id, err)
+	}
+	return failed("update", id, r.lift(id, possible))
+}
+
+// lift takes those limits away that there shall be none of.
+func (r *Runtime) lift(id engine.ContainerID, res engine.Resources) error {
+	group, err := r.group(id)
+	if err != nil {
+		return err
+	}
+	if res.PidsLimit != nil && *res.PidsLimit <= 0 {
+		err = group.LiftPids()
+	}
+	if res.CPUQuota < 0 {
+		err = errors.Join(err, group.LiftCPUQuota())
+	}
+	return err
 }
