@@ -52,6 +52,11 @@ func TestRunGivesOutputAndExitCode(t *testing.T) {
 		})
 	}
 	e.t = t
+	// The client leaves with the first run's end, whatever becomes of the container.
+	if r := e.feed("exit 11\n", "run", "-i", "--name", "again", "--restart", "always", "testbox", "sh"); r.code != 11 {
+		t.Errorf("one that is restarted: exit code %d; stderr %q", r.code, r.err)
+	}
+	e.must("rm", "-f", "again")
 	if left := e.must("ps", "-aq"); left != "" {
 		t.Errorf("containers left: %s", left)
 	}

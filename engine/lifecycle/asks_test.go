@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -306,7 +307,9 @@ func TestRootsAreFilled(t *testing.T) {
 }
 
 // Either side's end ends the other.
-func TestLink(t *testing.T) {
+func TestLink(t *testing.T) { synctest.Test(t, testLink) }
+
+func testLink(t *testing.T) {
 	w := newWorld(t)
 	w.create("ends", func(s *engine.Spec) { s.Restart.Name = engine.RestartAlways }, "stubborn")
 	w.start("ends")
@@ -321,6 +324,7 @@ func TestLink(t *testing.T) {
 			res, err := w.daemon.Link(ctx, ref)
 			linked <- answer{res, err}
 		}()
+		synctest.Wait()
 	}
 	link("ends")
 	leave()

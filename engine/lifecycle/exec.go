@@ -140,6 +140,9 @@ func (s *Service) ResizeExec(ctx context.Context, id engine.ExecID, rows, cols u
 		return err
 	}
 	x := e.snapshot()
+	if err := canExec(u, string(x.Container)); err != nil {
+		return err
+	}
 	_, r := u.current()
 	if r == nil || !x.Running {
 		return &engine.Error{Op: "resize", Kind: engine.Conflict, Resource: engine.ResourceExec, ID: string(id), Reason: engine.ReasonNotRunning, Args: []string{string(x.Container)}}

@@ -139,9 +139,7 @@ func (s *Service) noteExit(ctx context.Context, u *unit, r *run, exit engine.Exi
 	s.publish(u.snapshot(), "die", map[string]string{
 		"exitCode": strconv.Itoa(exit.Code), "execDuration": strconv.FormatInt(int64(ran/time.Second), 10),
 	})
-	if next == engine.StateExited {
-		u.tellExit()
-	}
+	u.tellExit()
 }
 
 // detached returns endpoints as they are wanted, without what they had while attached.

@@ -314,6 +314,42 @@ func TestHealthOfTheNextRun(t *testing.T) {
 	})
 }
 
+// Who waits for an end is told of each, though a restart by policy follows.
+func TestWaitForOneThatRestarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("box1", func(s *engine.Spec) { s.Restart.Name = engine.RestartAlways }, "exit", "7")
+		wait := func(cond engine.WaitCondition) <-chan engine.WaitResult {
+			result, err := w.daemon.Wait(t.Context(), "box1", cond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return result
+		}
+		waits := map[engine.WaitCondition]<-chan engine.WaitResult{}
+		for _, cond := range []engine.WaitCondition{engine.WaitNextExit, engine.WaitRemoved} {
+			waits[cond] = wait(cond)
+		}
+		w.start("box1")
+		waits[engine.WaitNotRunning] = wait(engine.WaitNotRunning)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, cond := range []engine.WaitCondition{engine.WaitNextExit, engine.WaitNotRunning} {
+			select {
+			case r := <-waits[cond]:
+				if r.ExitCode != 7 {
+					t.Errorf("%s: %+v", cond, r)
+				}
+			default:
+				t.Errorf("%s is not told", cond)
+			}
+		}
+		if len(waits[engine.WaitRemoved]) > 0 {
+			t.Error("it was not removed")
+		}
+	})
+}
+
 // A restart whose client goes while the container stops is finished.
 func TestRestartOfAClientThatWent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

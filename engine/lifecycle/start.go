@@ -235,10 +235,11 @@ func (s *Service) peer(namespace, mode string) (engine.Peer, error) {
 	}
 	c, r := u.current()
 	if r == nil {
-		return engine.Peer{}, &engine.Error{
-			Op: "join", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: c.Name,
-			Err: fmt.Errorf("cannot join %s namespace of a non running container: container %s is %s", namespace, c.Name, c.Status.State),
+		kind, err := engine.Internal, fmt.Errorf("failed to join %s namespace: container %s is not running", namespace, c.ID)
+		if namespace == "network" {
+			kind, err = engine.Conflict, fmt.Errorf("cannot join network namespace of a non running container: container %s is %s", c.Name, c.Status.State)
 		}
+		return engine.Peer{}, &engine.Error{Op: "join", Kind: kind, Resource: engine.ResourceContainer, ID: c.Name, Err: err}
 	}
 	return engine.Peer{ID: c.ID, Pid: c.Status.Pid, Sandbox: r.box, Dir: s.dir(c.ID)}, nil
 }

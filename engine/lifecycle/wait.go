@@ -71,18 +71,18 @@ func (u *unit) holds(cond engine.WaitCondition) bool {
 	return u.gone
 }
 
-// tellExit tells those who wait for the next end, after it was written. A restart by policy is no end for them: Docker
-// keeps a client of a restarting container waiting.
+// tellExit tells those who wait for an end, after it was written. One that a restart by policy follows is an end as well, as for
+// dockerd: a client that ran the container in the foreground leaves with the exit code of its first run.
 func (u *unit) tellExit() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	kept := u.waiters[:0:0]
 	for _, w := range u.waiters {
-		if w.cond == engine.WaitNextExit {
-			w.result <- engine.WaitResult{ExitCode: u.rec.Status.ExitCode}
+		if w.cond == engine.WaitRemoved {
+			kept = append(kept, w)
 			continue
 		}
-		kept = append(kept, w)
+		w.result <- engine.WaitResult{ExitCode: u.rec.Status.ExitCode}
 	}
 	u.waiters = kept
 }

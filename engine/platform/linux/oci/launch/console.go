@@ -45,9 +45,13 @@ func (c *console) path(process string) string {
 // runtimePath is the path by which the runtime finds the socket.
 func (c *console) runtimePath() string { return c.path(fmt.Sprint(os.Getpid())) }
 
-// master takes the terminal that the runtime sent.
-func (c *console) master() (*os.File, error) {
+// expire bounds the wait for a runtime that said that all is well.
+func (c *console) expire() {
 	c.listener.SetDeadline(time.Now().Add(masterTimeout)) //nolint:errcheck // accepting tells
+}
+
+// master takes the terminal that the runtime sends. It waits until that comes, or the console expires or is closed.
+func (c *console) master() (*os.File, error) {
 	conn, err := c.listener.AcceptUnix()
 	if err != nil {
 		return nil, fmt.Errorf("wait for the terminal: %w", err)

@@ -123,17 +123,35 @@ func (a attempt) run(ctx context.Context, r *reaper.Reaper, stdio shim.Stdio) (s
 	if err != nil {
 		return s, err
 	}
-	defer tty.close()
 	c.Args, c.Capture = a.args(tty.runtimePath()), true
-	if s.Pid, err = a.runtime(ctx, r, c); err != nil {
-		return s, err
+	// The master is taken while the runtime runs: what it runs may ask for the size at once, and crun's exec sets none.
+	var noMaster error
+	taken := make(chan struct{})
+	go func() {
+		defer close(taken)
+		if s.Master, noMaster = tty.master(); noMaster != nil {
+			return
+		}
+		if rows, cols := a.launch.Size[0], a.launch.Size[1]; rows > 0 && cols > 0 {
+			pty.Resize(s.Master, rows, cols) //nolint:errcheck // a size is a courtesy
+		}
+	}()
+	pid, err := a.runtime(ctx, r, c)
+	if err != nil {
+		tty.close()
+		<-taken
+		if s.Master != nil {
+			s.Master.Close()
+		}
+		return shim.Started{}, err
 	}
-	if s.Master, err = tty.master(); err != nil {
+	tty.expire()
+	<-taken
+	tty.close()
+	s.Pid = pid
+	if noMaster != nil {
 		// Without its master the process is of no use to anybody.
-		return s, errors.Join(err, unix.Kill(s.Pid, unix.SIGKILL))
-	}
-	if rows, cols := a.launch.Size[0], a.launch.Size[1]; rows > 0 && cols > 0 {
-		pty.Resize(s.Master, rows, cols) //nolint:errcheck // for runtimes that do not; a size is a courtesy
+		return s, errors.Join(noMaster, unix.Kill(s.Pid, unix.SIGKILL))
 	}
 	return s, nil
 }
