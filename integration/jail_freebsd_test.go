@@ -40,7 +40,7 @@ func TestJails(t *testing.T) {
 		"a device":             {[]string{"--label", "xc.devfs.a=path bpf* unhide"}, "ls -d /dev/bpf", "/dev/bpf", 0},
 		"no device":            {nil, "ls -d /dev/bpf", "", 1},
 		"probes":               {[]string{"--label", "xc.usdt"}, "ls /dev/dtrace/helper", "/dev/dtrace/helper", 0},
-		"a packet filter":      {[]string{"--label", "xc.enable-pf"}, "echo 'block in from 192.0.2.1' | pfctl -qf - && pfctl -s rules", "block drop in inet from 192.0.2.1 to any", 0},
+		"a packet filter":      {[]string{"--label", "xc.enable-pf", "-v", "/etc/pf.os:/etc/pf.os:ro"}, "echo 'block in from 192.0.2.1' | pfctl -qf - && pfctl -s rules", "block drop in inet from 192.0.2.1 to any", 0},
 		"no packet filter":     {nil, "pfctl -s rules", "", 1},
 		"a tunnel":             {[]string{"--label", "xc.tap=LINK"}, `ls -d /dev/$LINK && ifconfig $LINK inet 192.0.2.1/30 && ifconfig $LINK`, "inet 192.0.2.1", 0},
 		"a mount of its own":   {[]string{"--label", "xc.jail.allow.mount=true", "--label", "xc.jail.allow.mount.tmpfs=true"}, "mkdir /m && mount -t tmpfs tmpfs /m && df /m | tail -1", "tmpfs", 0},

@@ -220,8 +220,10 @@ func TestShared(t *testing.T) {
 		ipc  bool
 		want string
 	}{
-		{"xc-aaaaaaaaaaaa", false, "xc-aaaaaaaaaaaa"}, {"xc-aaaaaaaaaaaa.xc-bbbbbbbbbbbb", false, "xc-aaaaaaaaaaaa"},
-		{"xc-aaaaaaaaaaaa-7.xc-bbbbbbbbbbbb", false, "xc-aaaaaaaaaaaa-7"}, {"xc-aaaaaaaaaaaa.xc-bbbbbbbbbbbb", true, "xc-aaaaaaaaaaaa.xc-bbbbbbbbbbbb"},
+		{"xc-aaaaaaaaaaaa", false, "xc-aaaaaaaaaaaa"},
+		{"xc-aaaaaaaaaaaa.xc-bbbbbbbbbbbb", false, "xc-aaaaaaaaaaaa"},
+		{"xc-aaaaaaaaaaaa-7.xc-bbbbbbbbbbbb", false, "xc-aaaaaaaaaaaa-7"},
+		{"xc-aaaaaaaaaaaa.xc-bbbbbbbbbbbb", true, "xc-aaaaaaaaaaaa.xc-bbbbbbbbbbbb"},
 	} {
 		if got := shared(tc.name, tc.ipc); got != tc.want {
 			t.Errorf("%s, ipc %v: %s, want %s", tc.name, tc.ipc, got, tc.want)

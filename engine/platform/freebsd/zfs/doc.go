@@ -10,6 +10,9 @@
 // atime=off and xc:owner are inherited, and nothing outside of it is ever changed, so daemons share a pool. Roots are mounted
 // by nmount(2) or mount(2) below the state directory: ZFS itself mounts nothing of ours, at boot or otherwise.
 //
+// On FreeBSD a root is cloned and destroyed by the calls upon /dev/zfs that libzfs_core makes, which its authors keep as they are:
+// zfs(8) takes longer to be loaded than either takes. Whatever such a call refuses is asked of zfs(8), whose words say why.
+//
 // No request lists datasets: what exists is known from the records, and looked up once at start. Making a root is one
 // `zfs clone`, removing it one `zfs destroy`; what was half made is found by its name being taken. Differences are found by
 // walking both trees: in a clone, what has its origin's inode and change time was not touched (`zfs diff` loses hard links).

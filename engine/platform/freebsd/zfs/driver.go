@@ -69,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 		return nil, unavailable(fmt.Errorf("%s and %s are in different pools, and a root is a clone of its image", cfg.Images, cfg.Containers))
 	}
 	d := &Driver{
-		tool: tool{cfg.Run, cfg.Bin}, mounter: cfg.Mounter, dir: cfg.Dir, places: map[string]*place{},
+		tool: tool{run: cfg.Run, bin: cfg.Bin}, mounter: cfg.Mounter, dir: cfg.Dir, places: map[string]*place{},
 		images: cfg.Images + "/" + string(cfg.Owner), containers: cfg.Containers + "/" + string(cfg.Owner),
 	}
 	if d.tool.run == nil {
@@ -77,6 +77,9 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 	}
 	if d.tool.bin == "" {
 		d.tool.bin = "/sbin/zfs"
+		if _, here := d.tool.run.(runner.Host); here {
+			d.tool.device = openDevice()
+		}
 	}
 	if d.mounter == nil {
 		d.mounter = kernel{}
