@@ -14,16 +14,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// kernel lists all that a container can leave in the kernel, whoever made it.
-func kernel(t *testing.T) []string {
+// kernel lists all that a container can leave in the kernel, whoever made it; of anchors' rules the daemon's own.
+func kernel(t *testing.T, owner string) []string {
 	t.Helper()
 	look := [][]string{
-		{"jls", "-d", "name"}, {"mount", "-p"}, {"ifconfig", "-a"}, {"zfs", "list", "-H", "-t", "all", "-o", "name"}, {"rctl"}, {"devfs", "rule", "showsets"},
+		{"jls", "-d", "name"}, {"mount", "-p"}, {"ifconfig", "-a"}, {"zfs", "list", "-H", "-t", "all", "-o", "name"}, {"rctl"}, {"devfs", "rule", "showsets"}, {"pfctl", "-q", "-v", "-s", "Anchors"},
 	}
-	for _, anchor := range []string{"xc-rdr", "xc-nat", "xc"} {
-		look = append(look, []string{"pfctl", "-q", "-a", anchor + "/*", "-s", "nat"}, []string{"pfctl", "-q", "-a", anchor + "/*", "-s", "rules"})
-	}
-	var all []string
+	all := rules(t, owner)
 	for _, argv := range look {
 		out, err := output(argv[0], argv[1:]...)
 		if err != nil {
@@ -63,13 +60,13 @@ func TestCyclesLeaveNothing(t *testing.T) {
 		cycle(t, c, i) // what they share is made once, such as a set of device rules
 	}
 	settled := func() (all []string) {
-		all = kernel(t)
+		all = kernel(t, e.owner())
 		for range int(kit.patience) * 60 { // a removed jail goes with its last connection, which takes a minute
 			if !strings.Contains(strings.Join(all, "\n"), "jls xc-") {
 				break
 			}
 			time.Sleep(time.Second)
-			all = kernel(t)
+			all = kernel(t, e.owner())
 		}
 		return all
 	}
