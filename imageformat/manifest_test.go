@@ -85,12 +85,12 @@ func TestManifest(t *testing.T) {
 }
 
 func TestLayerMediaTypes(t *testing.T) {
-	for mt, foreign := range map[string]bool{
-		OCILayer: false, OCILayerGzip: false, OCILayerZstd: false, DockerLayer: false, DockerLayerGz: false, DockerLayerZs: false,
-		DockerForeign: true, "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip": true,
+	for _, mt := range []string{
+		OCILayer, OCILayerGzip, OCILayerZstd, DockerLayer, DockerLayerGz, DockerLayerZs,
+		DockerForeign, "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
 	} {
-		if !IsLayer(mt) || IsForeign(mt) != foreign {
-			t.Errorf("%s: layer %v, foreign %v", mt, IsLayer(mt), IsForeign(mt))
+		if !IsLayer(mt) {
+			t.Errorf("%s is a layer", mt)
 		}
 	}
 	for _, mt := range []string{OCIConfig, OCIManifest, "", "application/vnd.oci.empty.v1+json"} {

@@ -67,12 +67,6 @@ func IsLayer(mediaType string) bool {
 
 const nondistributable = "application/vnd.oci.image.layer.nondistributable.v1.tar"
 
-// IsForeign reports whether a registry need not hold such a layer and a push must not send it.
-func IsForeign(mediaType string) bool {
-	mt := bare(mediaType)
-	return mt == DockerForeign || strings.HasPrefix(mt, nondistributable)
-}
-
 // bare strips parameters, as Content-Type headers carry them.
 func bare(mediaType string) string {
 	mt, _, _ := strings.Cut(mediaType, ";")

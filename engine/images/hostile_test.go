@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -114,6 +117,130 @@ func TestNothingWrongBecomesVisible(t *testing.T) {
 			honest := simple("a")
 			w.serve("docker.io/library/x", "latest", honest)
 			w.pull("x")
+		})
+	}
+}
+
+// everyBlob puts f before each answer that brings the layer's blob.
+func everyBlob(blob digest.Digest, f func(n int, next http.Handler, w http.ResponseWriter, r *http.Request)) func(http.Handler) http.Handler {
+	var n atomic.Int32
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/blobs/"+blob.String()) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			f(int(n.Add(1)), next, w, r)
+		})
+	}
+}
+
+// trickle sends a few bytes at a time.
+type trickle struct{ http.ResponseWriter }
+
+func (s trickle) Write(p []byte) (int, error) {
+	sent := 0
+	for part := range slices.Chunk(p, 7000) {
+		n, err := s.ResponseWriter.Write(part)
+		if sent += n; err != nil {
+			return sent, err
+		}
+		s.ResponseWriter.(http.Flusher).Flush()
+		time.Sleep(time.Millisecond)
+	}
+	return sent, nil
+}
+
+// What a registry does while it sends a layer ends in the right bytes or in a clear error that leaves nothing.
+func TestFaultsOfARegistry(t *testing.T) {
+	img := big(t, 200_000)
+	blob := digest.FromBytes(img.Blobs[0])
+	foreign := img
+	m := imageformat.Manifest{
+		Config: imageformat.DescriptorOf(imageformat.OCIConfig, img.Config),
+		Layers: []imageformat.Descriptor{{
+			MediaType: imageformat.DockerForeign, Digest: blob, Size: int64(len(img.Blobs[0])), URLs: []string{"http://127.0.0.1:1/" + blob.Encoded()},
+		}},
+	}
+	foreign.Manifest, _ = m.Marshal()
+	refused := func(status int, words string) func(int, http.Handler, http.ResponseWriter, *http.Request) {
+		return func(_ int, _ http.Handler, w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			fmt.Fprintf(w, `{"errors":[{"code":"X","message":%q}]}`, words)
+		}
+	}
+	for name, test := range map[string]struct {
+		img   imagetest.Image
+		fault func(n int, next http.Handler, w http.ResponseWriter, r *http.Request)
+		want  string // in the error; empty: it is pulled
+	}{
+		"500 twice": {img, func(n int, next http.Handler, w http.ResponseWriter, r *http.Request) {
+			if n <= 2 {
+				w.WriteHeader(http.StatusInternalServerError)
+				return
+			}
+			next.ServeHTTP(w, r)
+		}, ""},
+		"500 for ever": {img, refused(http.StatusInternalServerError, "disk on fire"), "disk on fire"},
+		"a limit for a second": {img, func(n int, next http.Handler, w http.ResponseWriter, r *http.Request) {
+			if n == 1 {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			next.ServeHTTP(w, r)
+		}, ""},
+		"a limit for hours": {img, func(_ int, _ http.Handler, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7200")
+			w.WriteHeader(http.StatusTooManyRequests)
+			io.WriteString(w, `{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your pull rate limit."}]}`)
+		}, "toomanyrequests: You have reached your pull rate limit."},
+		"slow": {img, func(_ int, next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(trickle{w}, r) }, ""},
+		"a redirect loop": {img, func(_ int, _ http.Handler, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		}, "stopped after 10 redirects"},
+		"a redirect to a file": {img, func(_ int, _ http.Handler, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusTemporaryRedirect)
+		}, "unsupported protocol scheme"},
+		"a page of HTML": {img, func(_ int, _ http.Handler, w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			io.WriteString(w, "<html>log in first</html>")
+		}, "bytes at the registry"},
+		"a wrong content type": {img, func(_ int, next http.Handler, w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/html")
+			next.ServeHTTP(w, r)
+		}, ""},
+		"not there":               {img, refused(http.StatusNotFound, "gone"), "gone"},
+		"a foreign layer":         {foreign, nil, ""},
+		"a foreign layer's place": {foreign, refused(http.StatusNotFound, "not here"), "not here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.serve("docker.io/library/x", "latest", test.img)
+			if test.fault != nil {
+				w.between(everyBlob(blob, test.fault))
+			}
+			err := w.svc.Pull(t.Context(), pullRequest("x"), nil)
+			if test.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := w.inspect("x"); got.ID != engine.ImageID(img.ID()) || got.Size != int64(len(img.Diffs[0])) {
+					t.Errorf("%s with %d bytes", got.ID, got.Size)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("got %v", err)
+			}
+			if _, err := w.svc.Lookup(t.Context(), "x", nil); engine.KindOf(err) != engine.NotFound {
+				t.Errorf("the image is visible: %v", err)
+			}
+			if _, _, err := w.svc.Prune(t.Context(), engine.PruneQuery{All: true}); err != nil {
+				t.Fatal(err)
+			}
+			w.nothing("after a prune")
 		})
 	}
 }

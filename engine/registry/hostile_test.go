@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -105,6 +106,90 @@ func TestHostileManifests(t *testing.T) {
 				t.Errorf("got %+v, %v", m, err)
 			}
 		})
+	}
+}
+
+// A token server that lies gets no more than the credentials that it asked for, and ends in a clear error.
+func TestTokenServersThatLie(t *testing.T) {
+	for name, test := range map[string]struct {
+		realm string // empty: the server's own /token
+		serve http.HandlerFunc
+		want  string
+	}{
+		"no token":          {"", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") }, "token"},
+		"no JSON":           {"", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }, "invalid character"},
+		"a token of no use": {"", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"token":"refused"}`) }, "requested access to the resource is denied"},
+		"an endless answer": {"", func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				if _, err := io.WriteString(w, strings.Repeat(" ", 1<<16)); err != nil {
+					return
+				}
+			}
+		}, "byte limit"},
+		"a redirect loop": {"", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/token", http.StatusTemporaryRedirect)
+		}, "stopped after 10 redirects"},
+		"a limit": {"", func(w http.ResponseWriter, _ *http.Request) {
+			refuse(w, http.StatusTooManyRequests, "TOOMANYREQUESTS", "no more today")
+		}, "no more today"},
+		"a file":       {"file:///etc/passwd", nil, `realm scheme "file" not allowed`},
+		"no address":   {"http://", nil, "no Host in request URL"},
+		"no realm":     {"-", nil, "realm"},
+		"junk as addr": {"http://[::1", nil, "missing ']' in host"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/token" {
+					test.serve(w, r)
+					return
+				}
+				realm := fmt.Sprintf("realm=%q,", "http://"+r.Host+"/token")
+				if test.realm == "-" {
+					realm = ""
+				} else if test.realm != "" {
+					realm = fmt.Sprintf("realm=%q,", test.realm)
+				}
+				w.Header().Set("WWW-Authenticate", "Bearer "+realm+`service="s"`)
+				refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+			}))
+			t.Cleanup(s.Close)
+			r := engine.Remote{Repository: address(t, s.URL).Host + "/x", Auth: engine.Credentials{Username: "ada", Password: "s3cret"}}
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			_, err := newClient(t, nil).Resolve(ctx, r, "v1")
+			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("got %v", err)
+			}
+			if strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "YWRhOnMzY3JldA") {
+				t.Errorf("the password is in %v", err)
+			}
+		})
+	}
+}
+
+// A registry behind TLS cannot have the password sent in plain text by naming a token server without it.
+func TestATokenServerWithoutTLSGetsNoPassword(t *testing.T) {
+	asked := make(chan string, 100)
+	plain := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("Authorization") }))
+	t.Cleanup(plain.Close)
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="%s/token",service="s"`, plain.URL))
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(s.Close)
+	certs, host := t.TempDir(), address(t, s.URL).Host
+	if err := os.MkdirAll(filepath.Join(certs, host), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(certs, host, "ca.crt"), string(pemOf(s)))
+	c := newClient(t, func(cfg *Config) { cfg.CertsDir = certs })
+	c.insecure = insecureRules{} // loopback is insecure by rule, which this test must not have
+	r := engine.Remote{Repository: host + "/x", Auth: engine.Credentials{Username: "ada", Password: "s3cret"}}
+	if _, err := c.Resolve(t.Context(), r, "v1"); err == nil || !strings.Contains(err.Error(), "not allowed for a secure registry") {
+		t.Errorf("got %v", err)
+	}
+	if len(asked) != 0 {
+		t.Errorf("the plain server was asked, with %q", <-asked)
 	}
 }
 
