@@ -1,11 +1,11 @@
 package images
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/xcengine/xc/engine"
@@ -21,6 +24,7 @@ import (
 	layercopy "github.com/xcengine/xc/engine/layers/copy"
 	"github.com/xcengine/xc/engine/registry"
 	"github.com/xcengine/xc/imageformat/imagetest"
+	"github.com/xcengine/xc/imageformat/layer"
 )
 
 // crashWorld is what a process of the crash test works on.
@@ -100,6 +104,14 @@ func (w *crashWorld) act(what, ref, tar string) error {
 		}
 		_, err := w.svc.Commit(ctx, engine.CommitRequest{Container: "web", Ref: "committed:1"})
 		return err
+	case "import":
+		f, err := os.Open(tar)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = w.svc.Import(ctx, engine.ImportRequest{Ref: "imported:1"}, f)
+		return err
 	case "prune":
 		_, _, err := w.svc.Prune(ctx, engine.PruneQuery{All: true})
 		return err
@@ -112,6 +124,7 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv("XC_IMAGES_ACT"); what != "" {
 		w, err := openCrashWorld(os.Getenv("XC_IMAGES_DIR"))
 		if err == nil {
+			fmt.Println("begun")
 			err = w.act(what, os.Getenv("XC_IMAGES_REF"), os.Getenv("XC_IMAGES_TAR"))
 		}
 		if err != nil {
@@ -123,23 +136,36 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// act runs a thing in a process of its own and kills it after a while. It reports whether it ended before.
-func killedAct(t *testing.T, dir, what, ref, tar string, after time.Duration) bool {
+// killedAct runs a thing in a process of its own and kills it some time after it has begun; without a time it lets it end.
+// It tells how long the thing went on, and whether it ended by itself.
+func killedAct(t *testing.T, dir, what, ref, tar string, after time.Duration) (took time.Duration, ended bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "XC_IMAGES_ACT="+what, "XC_IMAGES_DIR="+dir, "XC_IMAGES_REF="+ref, "XC_IMAGES_TAR="+tar)
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	err := cmd.Wait()
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	began := time.Now()
+	if after > 0 && line != "" {
+		timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
+		defer timer.Stop()
+	}
+	err = cmd.Wait()
 	if err != nil && cmd.ProcessState.ExitCode() > 0 {
 		t.Fatalf("%s: %v: %s", what, err, said.String())
 	}
-	return err == nil
+	return time.Since(began), err == nil
+}
+
+func crashImage(n int) imagetest.Image {
+	return imagetest.New(nil, imagetest.Tar(imagetest.File("a", noiseText(n))), imagetest.Tar(imagetest.File("b", noiseText(n+100_000))))
 }
 
 func TestKilledAtAnyMoment(t *testing.T) {
@@ -147,26 +173,41 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		t.Skip("starts many processes")
 	}
 	net := newWorld(t)
-	img := imagetest.New(nil, imagetest.Tar(imagetest.File("a", noiseText(300_000))), imagetest.Tar(imagetest.File("b", noiseText(400_000))))
-	ref := net.host + "/x:1"
-	net.serve(net.host+"/x", "1", img)
-	tar := filepath.Join(t.TempDir(), "image.tar")
-	writeFile(t, tar, string(img.Archive(ref)))
-	for _, what := range []string{"pull", "load", "push", "commit", "prune"} {
+	pulled := crashImage(300_000)
+	net.serve(net.host+"/x", "1", pulled)
+	for _, what := range []string{"pull", "load", "import", "push", "commit", "prune"} {
 		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir()
-			setUp := func() {
-				if what != "pull" && what != "load" {
-					killedAct(t, dir, "load", ref, tar, time.Minute)
+			dir, tar, ref, img := t.TempDir(), filepath.Join(t.TempDir(), "tar"), net.host+"/x:1", pulled
+			other, like := ref, img
+			if what == "push" { // of what the registry does not have yet
+				ref, img, other, like = net.host+"/pushed:1", crashImage(310_000), net.host+"/pushed:2", crashImage(320_000)
+			}
+			setUp := func(dir, ref string, img imagetest.Image) {
+				writeFile(t, tar, string(img.Archive(ref)))
+				switch what {
+				case "import":
+					writeFile(t, tar, string(imagetest.Compress(imagetest.Tar(imagetest.File("c", noiseText(700_000))), layer.Gzip)))
+				case "push", "commit", "prune":
+					killedAct(t, dir, "load", ref, tar, 0)
 				}
 			}
-			setUp()
-			for n := 0; n < 12; n++ {
-				killedAct(t, dir, what, ref, tar, time.Duration(5+rand.IntN(120))*time.Millisecond)
+			// How long it takes undisturbed tells when its middle is.
+			rehearsal := t.TempDir()
+			setUp(rehearsal, other, like)
+			took, _ := killedAct(t, rehearsal, what, other, tar, 0)
+			setUp(dir, ref, img)
+			ended := 0
+			const kills = 12
+			for n := range kills {
+				after := max(time.Millisecond, took*time.Duration(n)/kills)
+				if _, whole := killedAct(t, dir, what, ref, tar, after); whole {
+					ended++
+				}
 				if what == "prune" {
-					setUp()
+					setUp(dir, ref, img)
 				}
 			}
+			t.Logf("undisturbed it takes %v; %d of %d ended before they were killed", took, ended, kills)
 			w, err := openCrashWorld(dir)
 			if err != nil {
 				t.Fatal(err)
@@ -177,6 +218,16 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				t.Fatalf("in the end: %v", err)
 			}
 			w.check(t)
+			if what == "push" {
+				tag := must(name.NewTag(ref, name.Insecure))
+				there := must(remote.Image(tag))
+				if err := validate.Image(there); err != nil {
+					t.Errorf("at the registry: %v", err)
+				}
+				if got := must(there.ConfigName()).String(); got != img.ID().String() {
+					t.Errorf("at the registry is %s", got)
+				}
+			}
 			w.containers.all = nil
 			if err := w.store.Roots().Remove(t.Context(), crashContainer); err != nil {
 				t.Fatal(err)
@@ -209,12 +260,17 @@ func (w *crashWorld) check(t *testing.T) {
 func (w *crashWorld) empty(t *testing.T, dir string) {
 	t.Helper()
 	var left []string
-	filepath.Walk(filepath.Join(dir, "blobs"), func(path string, info os.FileInfo, err error) error {
-		if err == nil && info.Mode().IsRegular() {
-			left = append(left, path)
+	for _, below := range []string{"blobs", filepath.Join("layers", "copy")} {
+		err := filepath.WalkDir(filepath.Join(dir, below), func(path string, d os.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				left = append(left, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
 		}
-		return err
-	})
+	}
 	if len(left) > 0 {
 		t.Errorf("left after a prune: %v", left)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/archive"
 	"github.com/xcengine/xc/engine/layers"
 	layercopy "github.com/xcengine/xc/engine/layers/copy"
 	"github.com/xcengine/xc/imageformat"
@@ -51,20 +52,49 @@ func newRealWorld(t *testing.T) realWorld {
 	return realWorld{w, store}
 }
 
-// content reads a container's root made of an image.
-func (w realWorld) content(ref string) map[string]string {
+// root makes a container's root of an image, and what removes it.
+func (w realWorld) root(ref string) (path string, remove func()) {
 	w.t.Helper()
 	img := w.inspect(ref)
 	id := engine.ContainerID(engine.NewID())
 	if err := w.store.Roots().Create(w.t.Context(), id, img.Top, nil); err != nil {
 		w.t.Fatal(err)
 	}
-	root, err := w.store.Roots().Mount(w.t.Context(), id)
+	path, err := w.store.Roots().Mount(w.t.Context(), id)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return path, func() {
+		if err := w.store.Roots().Remove(w.t.Context(), id); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// exported is the tar of a container's root made of an image.
+func (w realWorld) exported(ref string) []byte {
+	w.t.Helper()
+	root, remove := w.root(ref)
+	defer remove()
+	r, err := archive.Files{}.Export(w.t.Context(), engine.MountedRoot{Path: root})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer r.Close()
+	tar, err := io.ReadAll(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tar
+}
+
+// content reads a container's root made of an image.
+func (w realWorld) content(ref string) map[string]string {
+	w.t.Helper()
+	root, remove := w.root(ref)
+	defer remove()
 	files := map[string]string{}
-	err = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			raw, rerr := os.ReadFile(path)
 			if rerr != nil {
@@ -76,9 +106,6 @@ func (w realWorld) content(ref string) map[string]string {
 		return err
 	})
 	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.store.Roots().Remove(w.t.Context(), id); err != nil {
 		w.t.Fatal(err)
 	}
 	return files
@@ -273,6 +300,15 @@ func TestManyImagesThereAndBack(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, w.content(ref)); diff != "" {
 			t.Errorf("%d loaded: %s", n, diff)
+		}
+		flat := w.exported(ref)
+		w.remove(ref, false)
+		if _, err := w.svc.Import(t.Context(), engine.ImportRequest{Ref: ref}, bytes.NewReader(flat)); err != nil {
+			t.Fatal(err)
+		}
+		w.validate(ref, w.save(ref), false)
+		if diff := cmp.Diff(want, w.content(ref)); diff != "" {
+			t.Errorf("%d exported and imported: %s", n, diff)
 		}
 		w.remove(ref, false)
 	}
