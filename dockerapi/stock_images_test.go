@@ -147,6 +147,30 @@ func TestImagesOfTheStore(t *testing.T) {
 	if got.ID != "sha256:b1" || got.Os != "linux" || got.GraphDriver.Name != "zfs" || got.Config == nil {
 		t.Errorf("inspect %+v", got)
 	}
+	one := b.images.images["busybox:1"]
+	one.Size = 100
+	one.Manifest = &engine.ImageManifest{Digest: "sha256:m1", MediaType: ocispec.MediaTypeImageManifest, Size: 10, Content: 60, Containers: []engine.ContainerID{"c1"}}
+	b.images.images["busybox:1"] = one
+	platform := ocispec.Platform{OS: "linux", Architecture: "amd64"}
+	manifest := image.ManifestSummary{
+		ID: "sha256:m1", Available: true, Kind: image.ManifestKindImage,
+		Descriptor: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: "sha256:m1", Size: 10, Platform: &platform},
+		ImageData:  &image.ImageProperties{Platform: platform, Containers: []string{"c1"}},
+	}
+	manifest.Size.Content, manifest.Size.Total, manifest.ImageData.Size.Unpacked = 60, 160, 100
+	got, err = b.docker.ImageInspect(ctx, "busybox:1", client.ImageInspectWithManifests(true))
+	ok(t, err)
+	if diff := cmp.Diff([]image.ManifestSummary{manifest}, got.Manifests); diff != "" {
+		t.Error(diff)
+	}
+	if got, err = b.docker.ImageInspect(ctx, "busybox:1"); err != nil || got.Manifests != nil {
+		t.Errorf("manifests that nobody asked for: %+v, %v", got.Manifests, err)
+	}
+	list, err = b.docker.ImageList(ctx, image.ListOptions{Manifests: true})
+	ok(t, err)
+	if diff := cmp.Diff([]image.ManifestSummary{manifest}, list[0].Manifests); diff != "" || !b.images.query.Manifests {
+		t.Error(diff)
+	}
 	_, err = b.docker.ImageInspect(ctx, "busybox:1", client.ImageInspectWithPlatform(&ocispec.Platform{OS: "freebsd", Architecture: "amd64"}))
 	want(t, err, cerrdefs.IsNotFound, "image with reference busybox:1 was found but its platform (linux/amd64) does not match the specified platform (freebsd/amd64)")
 	_, err = b.docker.ImageInspect(ctx, "team/none")

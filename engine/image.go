@@ -56,14 +56,25 @@ type Image struct {
 	Layers   []string          // diff ids, bottom first
 	Top      LayerID           // chain id of them all
 	Size     int64             // bytes of all layers, unpacked
+	Manifest *ImageManifest    // of Digest, where it was asked for; nil when there is none
 	Driver   string            // storage driver
 	Dir      map[string]string // what the storage driver shows in inspect
+}
+
+// ImageManifest is the manifest by which registries and archives know an image.
+type ImageManifest struct {
+	Digest, MediaType string
+	Size              int64 // bytes of the manifest itself
+	// Content is how many bytes are kept of it, of its config and of its layers as they travel.
+	Content    int64
+	Containers []ContainerID // made of the image
 }
 
 // ImageQuery selects images for a list.
 type ImageQuery struct {
 	All           bool // with intermediate ones
 	SharedSize    bool
+	Manifests     bool
 	References    []string // patterns
 	Dangling      *bool
 	Labels        []LabelMatch

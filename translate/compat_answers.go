@@ -18,6 +18,7 @@ import (
 var imageQueryRules = []rule[*ImageListQuery]{
 	{from: Version{1, 41}, do: func(l *ImageListQuery) { l.Name = "" }},
 	{below: Version{1, 42}, do: func(l *ImageListQuery) { l.SharedSize = false }},
+	{below: Version{1, 47}, do: func(l *ImageListQuery) { l.Manifests = false }},
 }
 
 // imageListRules are what differs between versions of GET /images/json.

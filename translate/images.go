@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/storage"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/xcengine/xc/engine"
@@ -20,9 +21,9 @@ import (
 
 // ImageListQuery is the query of an image list as text.
 type ImageListQuery struct {
-	All, SharedSize bool
-	Name            string // the parameter "filter" of versions before 1.41
-	Filters         Filters
+	All, SharedSize, Manifests bool
+	Name                       string // the parameter "filter" of versions before 1.41
+	Filters                    Filters
 }
 
 // ImageQuery reads the query of an image list.
@@ -33,7 +34,7 @@ func ImageQuery(l ImageListQuery, v Version, now time.Time) (q engine.ImageQuery
 	}
 	apply(imageQueryRules, v, &l)
 	q = engine.ImageQuery{
-		All: l.All, SharedSize: l.SharedSize, References: f["reference"], Labels: f.Labels("label"),
+		All: l.All, SharedSize: l.SharedSize, Manifests: l.Manifests, References: f["reference"], Labels: f.Labels("label"),
 		Before: last(f["before"]), Since: last(f["since"]),
 	}
 	if l.Name != "" {
@@ -67,8 +68,33 @@ func Images(list []engine.ImageSummary, v Version) []*image.Summary {
 func imageSummary(i engine.ImageSummary) *image.Summary {
 	return &image.Summary{
 		Containers: int64(i.Containers), Created: i.Created.Unix(), ID: string(i.ID), Labels: i.Config.Labels, ParentID: string(i.Parent),
-		RepoDigests: i.Digests, RepoTags: i.Tags, SharedSize: i.SharedSize, Size: i.Size,
+		RepoDigests: i.Digests, RepoTags: i.Tags, SharedSize: i.SharedSize, Size: i.Size, Manifests: imageManifests(i.Image),
 	}
+}
+
+// imageManifests tells of the manifest that an image came with, as dockerd with containerd's store does. An image here has
+// one platform, so there is one at most.
+func imageManifests(i engine.Image) []image.ManifestSummary {
+	m := i.Manifest
+	if m == nil {
+		return nil
+	}
+	platform := ociPlatform(i.Platform)
+	data := &image.ImageProperties{Platform: platform, Containers: make([]string, 0, len(m.Containers))}
+	data.Size.Unpacked = i.Size
+	for _, id := range m.Containers {
+		data.Containers = append(data.Containers, string(id))
+	}
+	out := image.ManifestSummary{
+		ID: m.Digest, Available: true, Kind: image.ManifestKindImage, ImageData: data,
+		Descriptor: ocispec.Descriptor{MediaType: m.MediaType, Digest: digest.Digest(m.Digest), Size: m.Size, Platform: &platform},
+	}
+	out.Size.Content, out.Size.Total = m.Content, m.Content+i.Size
+	return []image.ManifestSummary{out}
+}
+
+func ociPlatform(p engine.Platform) ocispec.Platform {
+	return ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}
 }
 
 // ImageInspect is the answer to an image's inspect. Its Config shows fields that OCI leaves out when they are empty, as
@@ -78,8 +104,8 @@ type ImageInspect struct {
 	Config map[string]any
 }
 
-// Image renders an image.
-func Image(i engine.Image, v Version) (ImageInspect, error) {
+// Image renders an image, with its manifest where that is asked for.
+func Image(i engine.Image, manifests bool, v Version) (ImageInspect, error) {
 	out := ImageInspect{InspectResponse: &image.InspectResponse{
 		ID: string(i.ID), RepoTags: orEmpty(i.Tags), RepoDigests: orEmpty(i.Digests), Parent: string(i.Parent), Comment: i.Comment,
 		Author: i.Author, Architecture: i.Platform.Architecture, Variant: i.Platform.Variant,
@@ -89,6 +115,9 @@ func Image(i engine.Image, v Version) (ImageInspect, error) {
 	}}
 	if !i.Created.IsZero() {
 		out.Created = stamp(i.Created)
+	}
+	if manifests && !v.Before(1, 48) {
+		out.Manifests = imageManifests(i)
 	}
 	b, err := json.Marshal(dockerImageConfig(i.Config))
 	if err != nil {

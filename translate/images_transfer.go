@@ -265,7 +265,7 @@ func DistributionRef(name string) (string, error) {
 func Distribution(d engine.Distribution) registry.DistributionInspect {
 	out := registry.DistributionInspect{Descriptor: ocispec.Descriptor{MediaType: d.MediaType, Digest: digest.Digest(d.Digest), Size: d.Size}}
 	for _, p := range d.Platforms {
-		out.Platforms = append(out.Platforms, ocispec.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion})
+		out.Platforms = append(out.Platforms, ociPlatform(p))
 	}
 	return out
 }
@@ -273,7 +273,7 @@ func Distribution(d engine.Distribution) registry.DistributionInspect {
 // PlatformSince is the version from which a platform may be named as JSON in save, load and history.
 var PlatformSince = Version{1, 48}
 
-// InspectPlatform reads which platform of an image to show; the list of all manifests, which is not kept, rules it out.
+// InspectPlatform reads which platform of an image to show; the list of manifests rules it out.
 func InspectPlatform(params []string, manifests bool, v Version) (*engine.Platform, error) {
 	p, err := JSONPlatform(params, Version{1, 49}, v)
 	if err == nil && p != nil && manifests {

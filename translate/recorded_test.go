@@ -176,7 +176,7 @@ func TestImageInspectEqualsDockerd(t *testing.T) {
 		},
 	}
 	answer := func(v Version) []byte {
-		a, err := Image(i, v)
+		a, err := Image(i, false, v)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ func (g *group) list(ctx context.Context, w http.ResponseWriter, r *httpx.Reques
 		return err
 	}
 	q, err := translate.ImageQuery(translate.ImageListQuery{
-		All: r.Bool("all"), SharedSize: r.Bool("shared-size"), Name: r.Param("filter"), Filters: filters,
+		All: r.Bool("all"), SharedSize: r.Bool("shared-size"), Manifests: r.Bool("manifests"), Name: r.Param("filter"), Filters: filters,
 	}, r.Version, g.env.Now())
 	if err != nil {
 		return err
@@ -30,7 +30,8 @@ func (g *group) list(ctx context.Context, w http.ResponseWriter, r *httpx.Reques
 }
 
 func (g *group) inspect(ctx context.Context, w http.ResponseWriter, r *httpx.Request) error {
-	platform, err := translate.InspectPlatform(r.Params("platform"), r.Bool("manifests"), r.Version)
+	manifests := r.Bool("manifests")
+	platform, err := translate.InspectPlatform(r.Params("platform"), manifests, r.Version)
 	if err != nil {
 		return err
 	}
@@ -38,7 +39,7 @@ func (g *group) inspect(ctx context.Context, w http.ResponseWriter, r *httpx.Req
 	if err != nil {
 		return err
 	}
-	answer, err := translate.Image(i, r.Version)
+	answer, err := translate.Image(i, manifests, r.Version)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,11 @@ func (s *Service) List(ctx context.Context, q engine.ImageQuery) ([]engine.Image
 		if err != nil {
 			return nil, wrap("list", "", err)
 		}
+		if q.Manifests {
+			if img.Manifest, err = s.manifest(ctx, e); err != nil {
+				return nil, wrap("list", "", err)
+			}
+		}
 		rows = append(rows, engine.ImageSummary{Image: img, Containers: n, SharedSize: -1})
 	}
 	if q.SharedSize {

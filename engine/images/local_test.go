@@ -155,6 +155,40 @@ func TestLoadOfSeveralPlatforms(t *testing.T) {
 	}
 }
 
+// A list shows the manifest by which an image came, for its platform, and what of it is kept; one that never had one has none.
+func TestManifestsOfAList(t *testing.T) {
+	w := newWorld(t)
+	amd, arm := forPlatform("linux", "amd64", "a"), forPlatform("linux", "arm64", "a", "b")
+	tar, _ := layoutOf(t, "two:1", amd, arm)
+	w.load(tar)
+	if _, err := w.svc.Import(t.Context(), engine.ImportRequest{Ref: "none:1"}, bytes.NewReader(imagetest.Tar())); err != nil {
+		t.Fatal(err)
+	}
+	w.containers.all = []engine.Container{{ID: "c1", Image: engine.ImageID(arm.ID())}}
+	got := map[string]*engine.ImageManifest{}
+	for _, row := range must(w.svc.List(t.Context(), engine.ImageQuery{Manifests: true})) {
+		got[row.Tags[0]+" "+row.Platform.Architecture] = row.Manifest
+	}
+	of := func(img imagetest.Image, users ...engine.ContainerID) *engine.ImageManifest {
+		n := len(img.Manifest) + len(img.Config)
+		for _, b := range img.Blobs {
+			n += len(b)
+		}
+		return &engine.ImageManifest{
+			Digest: img.Digest().String(), MediaType: imageformat.OCIManifest, Size: int64(len(img.Manifest)), Content: int64(n), Containers: users,
+		}
+	}
+	want := map[string]*engine.ImageManifest{"two:1 amd64": of(amd), "two:1 arm64": of(arm, "c1"), "none:1 amd64": nil}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, row := range must(w.svc.List(t.Context(), engine.ImageQuery{})) {
+		if row.Manifest != nil {
+			t.Errorf("%s: nobody asked for %+v", row.Tags, row.Manifest)
+		}
+	}
+}
+
 // Only who names an image here tags it, as for dockerd.
 func TestLastTagged(t *testing.T) {
 	w := newWorld(t)

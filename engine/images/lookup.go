@@ -24,7 +24,7 @@ func (s *Service) Lookup(ctx context.Context, ref string, platform *engine.Platf
 	return s.image(e), nil
 }
 
-// Inspect is Lookup with what the storage driver shows.
+// Inspect is Lookup with the manifest and what the storage driver shows.
 func (s *Service) Inspect(ctx context.Context, ref string, platform *engine.Platform) (engine.Image, error) {
 	e, err := s.find("inspect", ref, platform)
 	if err != nil {
@@ -36,7 +36,8 @@ func (s *Service) Inspect(ctx context.Context, ref string, platform *engine.Plat
 			s.log.Warn("the storage driver cannot describe an image's layers", "image", img.ID, "error", err)
 		}
 	}
-	return img, nil
+	img.Manifest, err = s.manifest(ctx, e)
+	return img, wrap("inspect", ref, err)
 }
 
 // image is what callers get: the entry with its present names.

@@ -46,7 +46,7 @@ func TestPull(t *testing.T) {
 	i := w.inspect("x")
 	want := engine.Image{
 		ID: engine.ImageID(img.ID()), Digest: img.Digest().String(), Tags: []string{"x:latest"}, Digests: []string{"x@" + img.Digest().String()},
-		Created: imagetest.Epoch, Platform: amd64, Layers: []string{img.DiffIDs[0].String(), img.DiffIDs[1].String()},
+		Created: imagetest.Epoch, Manifest: i.Manifest, Platform: amd64, Layers: []string{img.DiffIDs[0].String(), img.DiffIDs[1].String()},
 		Top: engine.LayerID(imageformat.ChainIDs(img.DiffIDs)[1]), Size: int64(len(img.Diffs[0]) + len(img.Diffs[1])), Driver: "memory",
 	}
 	want.Dir = map[string]string{"id": string(want.Top)}
