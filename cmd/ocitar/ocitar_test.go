@@ -1,7 +1,10 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,6 +120,53 @@ func TestDryRun(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 {
 		t.Errorf("%v was made", left)
+	}
+}
+
+// The original could add its own header with what a layer removes, whose length is always wrong. It is never written, and a
+// layer that has it is refused before anything is made or removed.
+func TestOriginalsHeader(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a", "kept")
+	made, errs, code := ocitar(t, nil, "create", "-f", "-", "-C", dir, "--no-ext", "--remove", "b")
+	if code != 0 {
+		t.Fatal(errs)
+	}
+	for r := tar.NewReader(strings.NewReader(made)); ; {
+		h, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil || h.Typeflag == tar.TypeXGlobalHeader {
+			t.Fatalf("%+v, %v", h, err)
+		}
+	}
+	const record = `99 whiteouts={"version":1,"whiteouts":["a"]}`
+	var layer bytes.Buffer
+	w := tar.NewWriter(&layer)
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "PaxHeader/WhiteOuts0", Size: int64(len(record))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, record); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw := layer.Bytes()
+	// The same entry as a global header, with the sum of the header as it is then.
+	raw[156] = 'g'
+	var sum int64
+	copy(raw[148:156], "        ")
+	for _, b := range raw[:512] {
+		sum += int64(b)
+	}
+	copy(raw[148:156], fmt.Sprintf("%06o\x00 ", sum))
+	if _, errs, code := ocitar(t, raw, "extract", "-f", "-", "-C", dir); code == 0 || !strings.Contains(errs, "invalid tar header") {
+		t.Errorf("%d %q", code, errs)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, "a")); string(got) != "kept" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -400,6 +400,34 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// A request may name a registry insecure that the configuration does not, for itself alone: xc push --insecure.
+func TestInsecureForOneRequest(t *testing.T) {
+	plain := newRegistry(t, nil)
+	unknown := httptest.NewTLSServer(ggcr.New(ggcr.Logger(log.New(io.Discard, "", 0))))
+	unknown.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(unknown.Close)
+	c := newClient(t, nil)
+	c.insecure = insecureRules{} // loopback is insecure by rule, which this test must not have
+	for name, host := range map[string]string{"plain HTTP": plain.Host, "an unknown authority": address(t, unknown.URL).Host} {
+		r := engine.Remote{Repository: host + "/x"}
+		body := noise(t, 100)
+		up := func(r engine.Remote) error {
+			return c.PutBlob(t.Context(), r, engine.BlobUpload{Digest: digest.FromBytes(body).String(), Size: 100, Content: bytes.NewReader(body)})
+		}
+		if err := up(r); err == nil {
+			t.Errorf("%s: pushed", name)
+		}
+		insecure := r
+		insecure.Insecure = true
+		if err := up(insecure); err != nil {
+			t.Errorf("%s: as insecure: %v", name, err)
+		}
+		if err := up(r); err == nil {
+			t.Errorf("%s: pushed after another request was insecure", name)
+		}
+	}
+}
+
 func TestUploadSurvivesABrokenConnection(t *testing.T) {
 	store := &uploadStore{cut: 300_000}
 	s := httptest.NewServer(store)
