@@ -109,6 +109,8 @@ func (s *Service) followFile(id engine.ContainerID, spec engine.SandboxSpec, nam
 	case untouched:
 	case name == fileHosts:
 		text = mergeLines(string(now), written, text)
+	case name == fileResolv:
+		text = moveServers(string(now), written, text)
 	default:
 		return nil // it is the user's now
 	}
@@ -147,6 +149,26 @@ func mergeLines(now string, written []string, text string) string {
 		}
 	}
 	return merged.String()
+}
+
+// moveServers changes a resolv.conf(5) that is the user's by now in one thing: where it still names a server that the engine wrote
+// into it, which may not be reached any more, it names those of now.
+func moveServers(now string, written []string, text string) string {
+	isServer := func(line string) bool { return strings.HasPrefix(line, "nameserver ") }
+	servers := slices.DeleteFunc(slices.Collect(strings.Lines(text)), func(line string) bool { return !isServer(line) })
+	var moved strings.Builder
+	done := false
+	for line := range strings.Lines(now) {
+		ours := isServer(line) && slices.ContainsFunc(written, func(w string) bool { return slices.Contains(slices.Collect(strings.Lines(w)), line) })
+		switch {
+		case !ours || slices.Contains(servers, line):
+			moved.WriteString(line)
+		case !done:
+			moved.WriteString(strings.Join(servers, ""))
+			done = true
+		}
+	}
+	return moved.String()
 }
 
 // written is what the engine last wrote into a container's files. What it does not know of, it takes for the user's.

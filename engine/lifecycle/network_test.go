@@ -121,7 +121,11 @@ func testFilesFollow(t *testing.T) {
 	}
 	write("hosts", strings.Replace(file("hosts"), "192.0.2.1\tfar\n", "", 1)+"192.0.2.9\tmine")
 	write("hostname", "other\n")
+	write("resolv.conf", "search mine\n"+file("resolv.conf"))
 	connect("172.17.0.4", "192.0.2.4")
+	if got := file("resolv.conf"); got != "search mine\nnameserver 192.0.2.4\n" {
+		t.Errorf("resolv.conf with a line of the user's\n%s", got)
+	}
 	write("resolv.conf", "nameserver 192.0.2.99\n")
 	w.boot()
 	connect("172.17.0.5", "192.0.2.5")

@@ -31,6 +31,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	if len(args) > 0 && args[0] == pumpArg {
+		return pump(args[1:], out)
+	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	xcd := flags.String("xcd", "bin/xcd", "the daemon under test")
 	peer := flags.String("peer", "", "socket of the engine to compare with")
