@@ -14,6 +14,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
+	"github.com/docker/go-connections/nat"
 )
 
 const (
@@ -62,9 +63,13 @@ func (s *side) clean(ctx context.Context) error {
 	return errors.Join(append(errs, err, s.Close())...)
 }
 
-// create makes a container that runs args.
+// create makes a container that runs args. dockerd publishes no port that is not exposed, so all that are published are.
 func (s *side) create(ctx context.Context, host container.HostConfig, args ...string) (string, error) {
-	c, err := s.ContainerCreate(ctx, &container.Config{Image: imageName, Cmd: args, Labels: map[string]string{mark: ""}}, &host, &network.NetworkingConfig{}, nil, "")
+	cfg := container.Config{Image: imageName, Cmd: args, Labels: map[string]string{mark: ""}, ExposedPorts: nat.PortSet{}}
+	for port := range host.PortBindings {
+		cfg.ExposedPorts[port] = struct{}{}
+	}
+	c, err := s.ContainerCreate(ctx, &cfg, &host, &network.NetworkingConfig{}, nil, "")
 	return c.ID, err
 }
 

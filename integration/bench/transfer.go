@@ -105,6 +105,9 @@ func transfer(way func(ctx context.Context, s *side, server container.InspectRes
 		if err != nil {
 			return 0, err
 		}
+		if len(c.NetworkSettings.Ports[echoPort]) == 0 {
+			return 0, fmt.Errorf("%s publishes no port", s.name)
+		}
 		if err := listening(ctx, net.JoinHostPort(c.NetworkSettings.IPAddress, "7")); err != nil {
 			return 0, err
 		}
