@@ -27,6 +27,7 @@ import (
 	"github.com/xcengine/xc/engine/platform/linux/nft"
 )
 
+// isolatedVar names a directory for what drivers note, to the process that has a network of its own.
 const isolatedVar = "XC_NETWORKTEST_ISOLATED"
 
 // TestMain runs the tests in a process with a network and mounts of its own, so that the host sees nothing of them.
@@ -35,11 +36,16 @@ func TestMain(m *testing.M) {
 		Main(m)
 		return
 	}
+	dir, err := os.MkdirTemp("", "xc-networktest")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(os.Environ(), isolatedVar+"=1")
+	cmd.Env = append(os.Environ(), isolatedVar+"="+dir)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	err := cmd.Run()
+	err = errors.Join(cmd.Run(), os.RemoveAll(dir))
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
@@ -177,7 +183,7 @@ func logger(t testing.TB) *slog.Logger {
 
 func openPlumber(t *testing.T, owner engine.Owner) networks.Plumber {
 	t.Helper()
-	p, err := netlink.New(owner, logger(t))
+	p, err := netlink.New(owner, os.Getenv(isolatedVar), logger(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +241,7 @@ func foreignTable(t *testing.T) string {
 // BenchmarkAttach is one endpoint, from an empty network namespace to a default route, and its end.
 func BenchmarkAttach(b *testing.B) {
 	machine(b)
-	p, err := netlink.New("7e570000", logger(b))
+	p, err := netlink.New("7e570000", b.TempDir(), logger(b))
 	if err != nil {
 		b.Fatal(err)
 	}

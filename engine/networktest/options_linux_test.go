@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/xcengine/xc/engine"
 )
@@ -270,6 +273,44 @@ func TestAdministratorsBridge(t *testing.T) {
 	}
 }
 
+// TestGuestOfAdministratorsBridge is a network of the driver bridge on a bridge that the administrator made: what it has there goes
+// with it, and nothing else does.
+func TestGuestOfAdministratorsBridge(t *testing.T) {
+	s := newStack(t, ours)
+	s.machine.ForeignBridge(t, "admin0")
+	run(t, "ip", "address", "add", "192.168.17.254/24", "dev", "admin0")
+	run(t, "ip", "address", "add", "10.9.1.1/24", "dev", "admin0")
+	addrs := func() []netip.Prefix { return s.interfaces(engine.Sandbox{})["admin0"].Addrs }
+	had := addrs()
+	bridge := option("com.docker.network.bridge.name", "admin0")
+	for _, subnet := range []string{"10.9.0.0/24", "10.9.1.0/24"} { // of the second, the administrator gave the bridge the gateway's address
+		s.network("front", bridge, subnets(subnet))
+		c := s.run("c", on("front"))
+		s.reaches("the host", engine.Sandbox{}, "tcp", at4(c.addr4("front"), 80), "c", "")
+		if has := addrs(); !slices.Contains(has, netip.PrefixFrom(netip.MustParsePrefix(subnet).Addr().Next(), 24)) {
+			t.Errorf("%s: the bridge has %v", subnet, has)
+		}
+		s.detach(c)
+		s.close()
+		s.start(nil)
+		if err := s.Remove(t.Context(), "front"); err != nil {
+			t.Error(err)
+		}
+		if has := addrs(); !slices.Equal(has, had) {
+			t.Errorf("%s: the bridge had %v and has %v", subnet, had, has)
+		}
+	}
+	s.network("front", bridge, subnets("10.9.0.0/24"))
+	s.close()
+	if err := os.Remove(filepath.Join(s.dir, "xc.db")); err != nil { // as after a removal that was killed
+		t.Fatal(err)
+	}
+	s.start(nil)
+	if has := addrs(); !slices.Equal(has, had) {
+		t.Errorf("after the next daemon's start: the bridge had %v and has %v", had, has)
+	}
+}
+
 // TestAdministratorsInterface is an interface that moves into a container, and back: at its end, after a failure, and when the
 // container ended while no daemon watched.
 func TestAdministratorsInterface(t *testing.T) {
@@ -284,10 +325,16 @@ func TestAdministratorsInterface(t *testing.T) {
 	inPeer("address", "add", "192.168.8.1/24", "dev", "lan1")
 	inPeer("link", "set", "lan1", "up")
 	s.serve(peer, "tcp", ":80", "peer")
+	run(t, "ip", "address", "add", "192.168.8.99/24", "dev", "lan0")
+	run(t, "ip", "address", "add", "fd08::99/64", "dev", "lan0", "nodad")
+	run(t, "ip", "link", "set", "lan0", "up")
+	had := s.interfaces(engine.Sandbox{})["lan0"]
 	home := func(when string) {
 		t.Helper()
-		if got := s.machine.Interfaces(t); !slices.Contains(got, "lan0") {
-			t.Errorf("%s: %v", when, got)
+		got := s.interfaces(engine.Sandbox{})["lan0"]
+		same := cmp.Comparer(func(x, y netip.Prefix) bool { return x == y })
+		if diff := cmp.Diff(had, got, same); diff != "" {
+			t.Errorf("%s: the administrator's interface (-before +after)\n%s", when, diff)
 		}
 	}
 	wish := func(name string) *instance {
@@ -298,7 +345,7 @@ func TestAdministratorsInterface(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := s.interfaces(c.Sandbox)
-	if i := seen["lan0"]; !i.Up || !slices.Contains(i.Addrs, netip.MustParsePrefix("192.168.8.7/24")) || !slices.Contains(i.Addrs, netip.MustParsePrefix("fd08::7/64")) {
+	if i := seen["lan0"]; !i.Up || len(i.Addrs) != 2 || !slices.Contains(i.Addrs, netip.MustParsePrefix("192.168.8.7/24")) || !slices.Contains(i.Addrs, netip.MustParsePrefix("fd08::7/64")) {
 		t.Errorf("inside: %+v", i)
 	}
 	s.reaches("by the interface", c.Sandbox, "tcp", "192.168.8.1:80", "peer", "192.168.8.7")
@@ -315,6 +362,12 @@ func TestAdministratorsInterface(t *testing.T) {
 	s.start([]*instance{c})
 	s.detach(c)
 	home("detached by the next daemon")
+	if err := s.attach(c); err != nil {
+		t.Fatal(err)
+	}
+	s.close() // and the container is forgotten
+	s.start(nil)
+	home("taken back by the next daemon")
 	broken := s.wish("e", on("bridge"), func(a *engine.Attachment) { a.Labels = map[string]string{"xc.ip": "lan0", "xc.ip.2": "nosuch0"} })
 	fails(t, s.attach(broken), engine.NotFound, engine.ReasonNone)
 	home("after a failure")

@@ -57,7 +57,7 @@ func Open(ctx context.Context, cfg daemon.HostConfig) (b daemon.Backends, err er
 		return b, err
 	}
 	undone.Push("runtime", func(context.Context) error { return run.Close() })
-	plumber, err := netlink.New(cfg.Owner, cfg.Log)
+	plumber, err := netlink.New(cfg.Owner, cfg.StateDir, cfg.Log)
 	if err != nil {
 		return b, err
 	}

@@ -30,7 +30,7 @@ func (p *Plumber) Attach(ctx context.Context, w engine.Wiring) ([]engine.Plug, e
 	var undone undo.Stack
 	made, err := p.attach(w, &undone)
 	if err != nil {
-		return nil, fail("attach", engine.ResourceContainer, string(w.Container), errors.Join(err, undone.Run(ctx)))
+		return nil, fail("attach", engine.ResourceEndpoint, string(w.Container), errors.Join(err, undone.Run(ctx)))
 	}
 	return made, nil
 }

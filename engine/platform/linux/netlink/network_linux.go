@@ -168,6 +168,11 @@ func (p *Plumber) shapeAddrs(link netlink.Link, s engine.Segment) error {
 		if !want[a] {
 			continue
 		}
+		if !ours {
+			if err := p.noteGuest(s, a); err != nil {
+				return fmt.Errorf("note address %s: %w", a, err)
+			}
+		}
 		if err := p.host.AddrAdd(link, kernelAddr(a)); err != nil && !errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("add address %s: %w", a, err)
 		}
@@ -175,27 +180,34 @@ func (p *Plumber) shapeAddrs(link netlink.Link, s engine.Segment) error {
 	return nil
 }
 
-// RemoveNetwork removes a network's bridge if it carries our mark. Its name and addresses are free at once.
+// RemoveNetwork removes a network's bridge if it carries our mark, and from another one what the network had there. Its name and
+// addresses are free at once.
 func (p *Plumber) RemoveNetwork(_ context.Context, s engine.Segment) error {
 	if !s.Managed || s.Bridge == "" {
 		return nil
 	}
 	link, err := p.host.LinkByName(s.Bridge)
 	if isNotFound(err) {
-		return nil
+		return p.endNote(noteOfGuest, s.Bridge)
 	}
 	if err == nil {
-		m, ours := parseMark(link.Attrs().Alias, p.owner)
-		unmarked := link.Attrs().Alias == "" && oursByName(s.Bridge, p.owner)
-		if !unmarked && (!ours || m.network != s.Network) {
-			return nil
-		}
-		err = p.bury(link)
+		err = p.removeFrom(link, s)
 	}
 	if err != nil && !isNotFound(err) {
 		return fail("remove", engine.ResourceNetwork, s.Name, fmt.Errorf("bridge %s: %w", s.Bridge, err))
 	}
 	return nil
+}
+
+func (p *Plumber) removeFrom(link netlink.Link, s engine.Segment) error {
+	m, ours := parseMark(link.Attrs().Alias, p.owner)
+	switch unmarked := link.Attrs().Alias == "" && oursByName(s.Bridge, p.owner); {
+	case unmarked, ours && m.network == s.Network:
+		return errors.Join(p.bury(link), p.endNote(noteOfGuest, s.Bridge))
+	case ours:
+		return nil
+	}
+	return p.endGuest(link, s)
 }
 
 func (p *Plumber) bury(link netlink.Link) error {

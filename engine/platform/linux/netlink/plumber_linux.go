@@ -17,6 +17,7 @@ import (
 // Plumber is the networks service's driver for interfaces. It works in the network namespace in which New was called.
 type Plumber struct {
 	owner engine.Owner
+	state string // directory in which loans are noted
 	log   *slog.Logger
 	home  *os.File // the host's network namespace
 	host  *netlink.Handle
@@ -25,8 +26,8 @@ type Plumber struct {
 	tell  announcements
 }
 
-// New returns the plumber of an owner. It changes nothing. Close ends it.
-func New(owner engine.Owner, log *slog.Logger) (*Plumber, error) {
+// New returns the plumber of an owner, which keeps notes below the directory state. It changes nothing. Close ends it.
+func New(owner engine.Owner, state string, log *slog.Logger) (*Plumber, error) {
 	home, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func New(owner engine.Owner, log *slog.Logger) (*Plumber, error) {
 		host.Close()
 		return nil, fmt.Errorf("reach the kernel's network (netlink): %w", err)
 	}
-	return &Plumber{owner: owner, log: log, home: home, host: host, send: send, dead: newBurial(send, deadGroup(owner), log)}, nil
+	return &Plumber{owner: owner, state: state, log: log, home: home, host: host, send: send, dead: newBurial(send, deadGroup(owner), log)}, nil
 }
 
 // Close deletes what waits for it and gives up the plumber's socket. What was made stays.
@@ -53,7 +54,7 @@ func (p *Plumber) Close() {
 	p.home.Close()
 }
 
-// Inventory lists the bridges and pairs that carry the owner's mark or name.
+// Inventory lists the bridges and pairs that carry the owner's mark or name, and the administrator's interfaces that are lent.
 func (p *Plumber) Inventory(context.Context) (engine.PlugInventory, error) {
 	p.dead.flush()
 	links, err := p.links()
@@ -78,7 +79,13 @@ func (p *Plumber) Inventory(context.Context) (engine.PlugInventory, error) {
 			inv.Plugs = append(inv.Plugs, engine.Plug{Container: m.container, Network: m.network, Bridge: bridges[a.MasterIndex], Host: a.Name})
 		}
 	}
-	return inv, nil
+	lent, err := p.loans()
+	if err != nil {
+		return inv, err
+	}
+	guests, err := p.guests()
+	inv.Plugs, inv.Segments = append(inv.Plugs, lent...), append(inv.Segments, guests...)
+	return inv, err
 }
 
 // links is every interface of the host. A list that changed while it was read is read again.
