@@ -256,8 +256,13 @@ func TestAdministratorsBridge(t *testing.T) {
 	if _, _, err = s.Create(t.Context(), req); err != nil {
 		t.Fatal(err)
 	}
-	c := s.run("c", on("example"))
+	n := s.machine.Neighbour(t)
+	c := s.run("c", on("example"), publish(binding("", 8080, 80, engine.TCP)))
 	d := s.run("d", map[string]engine.EndpointSpec{"example": {IPv4: netip.MustParseAddr("192.168.17.200")}})
+	stranger := s.run("stranger", on("bridge"))
+	for who, from := range map[string]engine.Sandbox{"outside": n.Box, "the host": {}, "itself": c.Sandbox, "its neighbour": d.Sandbox, "another network": stranger.Sandbox} {
+		s.reaches("published, from "+who, from, "tcp", at4(n.Host4, 8080), "c", "")
+	}
 	s.reaches("each other", d.Sandbox, "tcp", at4(c.addr4("example"), 80), "c", "192.168.17.200")
 	same(t, "names, at the administrator's address", s.resolve(d, "c", "A"), "NOERROR "+c.addr4("example").String())
 	if rules := s.rulesOf(); strings.Contains(rules, "admin0\"") && !strings.Contains(rules, "resolve4") {
@@ -265,6 +270,7 @@ func TestAdministratorsBridge(t *testing.T) {
 	}
 	s.detach(c)
 	s.detach(d)
+	s.detach(stranger)
 	if err := s.Remove(t.Context(), "example"); err != nil {
 		t.Error(err)
 	}

@@ -12,10 +12,13 @@ const resolverPort = 53
 func Render(rules engine.FirewallRules) Contents {
 	c := make(Contents)
 	for _, n := range rules.Networks {
-		if !n.Managed || n.Bridge == "" {
-			continue
+		switch {
+		case n.Bridge == "":
+		case n.Managed:
+			c.network(n)
+		default:
+			c.reflect(n)
 		}
-		c.network(n)
 	}
 	for _, p := range rules.Ports {
 		c.port(p)
@@ -43,6 +46,14 @@ func familyOf(a netip.Addr) family {
 	return family6
 }
 
+// reflect makes published ports of a network's containers reach its own containers, too. That is all of an administrator's network:
+// everything else is his.
+func (c Contents) reflect(n engine.FirewallNetwork) {
+	for _, subnet := range n.Subnets {
+		c.add(familyOf(subnet.Addr()).own, []value{prefixValue(subnet), nameValue(n.Bridge)})
+	}
+}
+
 func (c Contents) network(n engine.FirewallNetwork) {
 	bridge := nameValue(n.Bridge)
 	c.add(setBridges, []value{bridge})
@@ -55,9 +66,9 @@ func (c Contents) network(n engine.FirewallNetwork) {
 	}
 	c.mode(family4, n.Mode4, bridge)
 	c.mode(family6, n.Mode6, bridge)
+	c.reflect(n)
 	for _, subnet := range n.Subnets {
 		f := familyOf(subnet.Addr())
-		c.add(f.own, []value{prefixValue(subnet), bridge})
 		masquerade, host := n.Masquerade4, n.SNAT4
 		if subnet.Addr().Is6() {
 			masquerade, host = n.Masquerade6, n.SNAT6
