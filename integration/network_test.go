@@ -107,6 +107,36 @@ func TestSharedNetworkOutlivesItsOwner(t *testing.T) {
 	}
 }
 
+// A container leaves the network "none", and then is in others; one of the host's network is in no other.
+func TestLeavingNone(t *testing.T) {
+	e := start(t)
+	e.must("network", "create", "--subnet", "10.213.8.0/24", "front")
+	e.must("run", "-d", "--name", "alone", "--network", "none", "testbox", "sleep", "1000")
+	one := "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+	e.fails(1, one, "network", "connect", "front", "alone")
+	e.must("network", "disconnect", "none", "alone")
+	e.must("network", "connect", "front", "alone")
+	for _, when := range []string{"connected", "restarted"} {
+		if got, want := e.must("exec", "alone", "lookup", "alone"), e.must("inspect", "-f", "{{.NetworkSettings.Networks.front.IPAddress}}", "alone"); got != want {
+			t.Errorf("%s: alone is %q, has %q", when, got, want)
+		}
+		e.must("restart", "-t", "0", "alone")
+	}
+	e.fails(1, one, "network", "connect", "none", "alone")
+	e.must("network", "disconnect", "front", "alone")
+	e.must("network", "connect", "none", "alone")
+	if got := e.must("inspect", "-f", "{{json .NetworkSettings.Ports}}", "alone"); got != "{}" {
+		t.Errorf("ports %s", got)
+	}
+	e.must("run", "-d", "--name", "wide", "--network", "host", "testbox", "sleep", "1000")
+	e.fails(1, "container sharing network namespace with another container or host cannot be connected to any other network", "network", "connect", "front", "wide")
+	e.fails(1, "cannot disconnect container from host network - container was created in host network mode", "network", "disconnect", "host", "wide")
+	for _, addr := range []string{"10.213.8.0", "10.213.8.1", "10.213.8.255"} {
+		e.fails(125, "failed to set up container networking: Address already in use", "run", "--rm", "--network", "front", "--ip", addr, "testbox")
+	}
+	e.fails(125, "failed to set up container networking: ", "run", "--rm", "--network", "front", "--mac-address", "01:00:00:00:00:08", "testbox")
+}
+
 func TestPublishedPorts(t *testing.T) {
 	e := start(t)
 	first, second, third := freePort(t), freePort(t), freePort(t)

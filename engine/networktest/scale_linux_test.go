@@ -102,7 +102,7 @@ func (s *stack) onePort(c *instance, first uint16) time.Duration {
 	s.Helper()
 	var took []time.Duration
 	before := c.Bindings
-	for i := range 20 {
+	for i := range 60 {
 		c.Bindings = append(slices.Clone(before), binding("", first+uint16(i), 81, engine.TCP))
 		start := time.Now()
 		if err := s.attach(c); err != nil {
