@@ -220,11 +220,8 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 			t.Run(fmt.Sprint(name, " ", step, " ", after), func(t *testing.T) {
 				s := newStack(t, ours)
 				c := op.prepare(s)
-				f := &fuse{left: 1 << 30, after: after}
-				s.close()
-				s.wrap = func(c *networks.Config) {
-					c.Plumber, c.Firewall, c.Store = fusedPlumber{c.Plumber, f}, fusedFirewall{c.Firewall, f}, fusedStore{c.Store, f}
-				}
+				f := &fuse{after: after}
+				s.wrapped(f)
 				var running []*instance
 				if c != nil && c.held.Endpoints != nil {
 					running = []*instance{c}
@@ -243,6 +240,100 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 				s.clean(c)
 			})
 		}
+	}
+}
+
+// TestKilledInConnect kills the daemon in the same way while it connects a container that runs, and while it disconnects it. The next
+// daemon, told what the container held before, has that and nothing else; the same operation then succeeds.
+func TestKilledInConnect(t *testing.T) {
+	const steps = 4 // more than either has
+	port := publish(binding("", 8080, 80, engine.TCP))
+	for _, way := range []struct {
+		name     string
+		from, to map[string]engine.EndpointSpec
+	}{
+		{"connect", on("front"), on("front", "back")},
+		{"disconnect", on("front", "back"), on("back")},
+	} {
+		for i := range steps * 2 {
+			step, after := i/2+1, i%2 == 1
+			t.Run(fmt.Sprint(way.name, " ", step, " ", after), func(t *testing.T) {
+				s := newStack(t, ours)
+				s.network("front")
+				s.network("back")
+				c := s.run("web", way.from, port)
+				before := c.Attachment
+				f := &fuse{after: after}
+				s.wrapped(f)
+				s.start([]*instance{c})
+				f.mu.Lock()
+				f.left, f.calls = step, nil
+				f.mu.Unlock()
+				var err error
+				if c.Endpoints, err = s.Check(t.Context(), c.Mode, way.to); err != nil {
+					t.Fatal(err)
+				}
+				wanted := c.Attachment
+				err = s.attach(c)
+				done := err == nil
+				if calls := len(f.calls); done && calls >= step {
+					t.Errorf("succeeded though killed at %v", f.calls)
+				}
+				if !done {
+					c.Attachment = before
+				}
+				s.wrap = nil
+				s.close()
+				s.start([]*instance{c})
+				s.holds(c)
+				c.Attachment = wanted
+				if err := s.attach(c); err != nil {
+					t.Fatalf("again: %v", err)
+				}
+				s.holds(c)
+				s.reaches("published", engine.Sandbox{}, "tcp", "127.0.0.1:8080", "web", "")
+				s.detach(c)
+				s.clean(c)
+			})
+		}
+	}
+}
+
+// holds expects that the kernel has of containers what this one holds and nothing else.
+func (s *stack) holds(c *instance) {
+	s.Helper()
+	inv := s.inventory()
+	var networks []string
+	for _, p := range inv.Plugs {
+		networks = append(networks, p.Network.Short())
+	}
+	var held []string
+	for _, e := range c.held.Endpoints {
+		held = append(held, e.Network.Short())
+	}
+	slices.Sort(networks)
+	slices.Sort(held)
+	if !slices.Equal(networks, held) {
+		s.Errorf("the kernel has plugs of %v, the container is in %v", networks, held)
+	}
+	inside := 0
+	for name := range s.interfaces(c.Sandbox) {
+		if name != "lo" {
+			inside++
+		}
+	}
+	if inside != len(held) {
+		s.Errorf("%d interfaces inside, for %d networks", inside, len(held))
+	}
+}
+
+// wrapped ends the daemon; the next one's calls go through the fuse.
+func (s *stack) wrapped(f *fuse) {
+	s.Helper()
+	f.left = 1 << 30
+	s.close()
+	s.wrap = func(c *networks.Config) {
+		c.Plumber, c.Firewall, c.Store = fusedPlumber{c.Plumber, f}, fusedFirewall{c.Firewall, f}, fusedStore{c.Store, f}
 	}
 }
 
