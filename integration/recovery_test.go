@@ -131,6 +131,33 @@ func TestKilledInStart(t *testing.T) {
 	})
 }
 
+// A container that is connected or disconnected while the daemon is killed is in the network or not, and its interfaces, its hosts
+// file and the resolver all say the same.
+func TestKilledInConnect(t *testing.T) {
+	recovered(t, []string{"connect.intent", "connect.attached", "connect.noted"}, func(e *engine, step string) {
+		e.must("network", "create", "--subnet", "10.213.9.0/24", "killed")
+		e.must("run", "-d", "--name", "box", "-p", "127.0.0.1::80", "testbox", "httpd")
+		for _, verb := range []string{"connect", "disconnect"} {
+			e.dies(step, "network", verb, "killed", "box")
+			addr := e.must("inspect", "-f", "{{with .NetworkSettings.Networks.killed}}{{.IPAddress}}{{end}}", "box")
+			if got := strings.Contains(e.must("exec", "box", "ifaddrs"), " 10.213.9.") || strings.Contains(e.must("exec", "box", "ifaddrs"), "[10.213.9."); got != (addr != "") {
+				e.t.Errorf("%s: an interface of the network: %v, and inspect shows %q", verb, got, addr)
+			}
+			if got := strings.Contains(e.must("exec", "box", "cat", "/etc/hosts"), "10.213.9."); got != (addr != "") {
+				e.t.Errorf("%s: in the hosts file: %v, and inspect shows %q", verb, got, addr)
+			}
+			if connected := addr != ""; connected != (verb == "connect") {
+				e.must("network", verb, "killed", "box")
+			}
+			if got := httpGet(e.t, "http://"+e.must("port", "box", "80")+"/x"); !strings.HasSuffix(got, "/x\n") {
+				e.t.Errorf("%s: the published port answers %q", verb, got)
+			}
+		}
+		e.must("rm", "-f", "box")
+		e.must("network", "rm", "killed")
+	})
+}
+
 func TestKilledInStop(t *testing.T) {
 	steps := []string{"stop.intent", "stop.network", "stop.sandbox", "stop.root", "stop.down", "stop.noted"}
 	recovered(t, steps, func(e *engine, step string) {

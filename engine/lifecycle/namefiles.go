@@ -75,9 +75,14 @@ func (s *Service) followNames(ctx context.Context, c engine.Container, spec engi
 	}
 	before := s.written(c.ID)
 	during, after := map[string][]string{}, map[string][]string{}
+	same := true
 	for name, text := range files {
 		after[name] = []string{string(text)}
 		during[name] = append(slices.Clone(before[name]), string(text))
+		same = same && slices.Equal(before[name], after[name])
+	}
+	if same {
+		return nil
 	}
 	if err := s.noteWritten(c.ID, during); err != nil {
 		return err

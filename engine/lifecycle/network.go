@@ -72,6 +72,7 @@ func (s *Service) attachNetwork(ctx context.Context, u *unit, r *run) error {
 	}); err != nil {
 		return err
 	}
+	s.Failpoint("connect.noted")
 	c = u.snapshot()
 	s.tellGroups(c)
 	return s.followNames(ctx, c, r.spec)

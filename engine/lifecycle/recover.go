@@ -247,8 +247,11 @@ func (s *Service) adopt(ctx context.Context, u *unit, r *run) {
 	if err == nil && st.Pid != 0 && st.Pid != u.snapshot().Status.Pid {
 		s.logged(ctx, "note pid", u, s.edit(ctx, "recover", u, func(c *engine.Container) { c.Status.Pid = st.Pid }))
 	}
-	if u.snapshot().Status.Intent == engine.IntentConnect {
+	switch c := u.snapshot(); {
+	case c.Status.Intent == engine.IntentConnect:
 		s.logged(ctx, "end a change of networks", u, s.attachNetwork(ctx, u, r))
+	case !joinsNetwork(c):
+		s.logged(ctx, "write names", u, s.followNames(ctx, c, r.spec))
 	}
 	s.watch(u, r)
 }

@@ -31,6 +31,7 @@ func Plumber(t *testing.T, m Machine, open OpenPlumber) {
 		"DefaultRouteMoves":          defaultRouteMoves,
 		"FailedAttachLeavesNothing":  failedAttachLeavesNothing,
 		"DetachIsFinal":              detachIsFinal,
+		"AttachedAgainAtOnce":        attachedAgainAtOnce,
 		"DetachOfDeadSandbox":        detachOfDeadSandbox,
 		"IsolatedEndpoints":          isolatedEndpoints,
 		"ForeignBridgeStays":         foreignBridgeStays,
@@ -247,6 +248,26 @@ func detachIsFinal(b *bench) {
 	b.reachesNot("after detach", engine.Sandbox{}, "tcp", at4(l.addr4(2), 80))
 	if inv := b.inventory(); len(inv.Plugs) != 0 {
 		b.Errorf("after detach: %+v", inv.Plugs)
+	}
+}
+
+// attachedAgainAtOnce: what was detached may be a while in going, and takes nothing along that was attached since.
+func attachedAgainAtOnce(b *bench) {
+	l := b.newLAN(1, ours)
+	x := b.newBox()
+	b.attach(x, l.plug(2, "eth0"))
+	b.serve(x.Sandbox, "tcp", ":80", "x")
+	first := x.plugs
+	if err := b.plumber.Detach(b.Context(), first); err != nil {
+		b.Fatal(err)
+	}
+	b.attach(x, l.plug(2, "eth0"))
+	if inv := b.inventory(); len(inv.Plugs) != 1 { // it waits for what is going
+		b.Errorf("%+v", inv.Plugs)
+	}
+	b.reaches("attached again", engine.Sandbox{}, "tcp", at4(l.addr4(2), 80), "x", "")
+	if got := x.plugs[0].Interface; got != "eth0" {
+		b.Errorf("attached again as %s", got)
 	}
 }
 

@@ -98,20 +98,40 @@ func (p *Plumber) unplugOthers(in *inside, w engine.Wiring) error {
 		if slices.ContainsFunc(w.Plugs, func(plug engine.Plug) bool { return plug.Network.Short() == string(network) }) {
 			continue
 		}
-		if err := in.handle.LinkDel(link); err != nil && !isNotFound(err) {
-			return fmt.Errorf("remove %s: %w", link.Attrs().Name, err)
+		if err := in.remove(link); err != nil {
+			return err
 		}
 		delete(in.ours, network)
-		delete(in.names, link.Attrs().Name)
 	}
 	return nil
+}
+
+// isDead reports whether the host's end of a pair only waits to be deleted, or is already.
+func (p *Plumber) isDead(inside netlink.Link) (bool, error) {
+	peer, err := p.host.LinkByIndex(inside.Attrs().ParentIndex)
+	if isNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("host's end of %s: %w", inside.Attrs().Name, err)
+	}
+	return peer.Attrs().Group == p.dead.group, nil
 }
 
 // plug makes one plug, or corrects one that is there.
 func (p *Plumber) plug(in *inside, want engine.Plug, undone *undo.Stack) (engine.Plug, error) {
 	link := in.ours[engine.NetworkID(want.Network.Short())]
 	if link != nil {
-		return p.correct(in, link, want)
+		dead, err := p.isDead(link)
+		if err != nil {
+			return engine.Plug{}, err
+		}
+		if !dead {
+			return p.correct(in, link, want)
+		}
+		if err := in.remove(link); err != nil {
+			return engine.Plug{}, err
+		}
 	}
 	bridge, err := p.host.LinkByName(want.Bridge)
 	if err != nil {

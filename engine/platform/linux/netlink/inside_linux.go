@@ -109,6 +109,15 @@ func (in *inside) free(want string) string {
 	}
 }
 
+// remove deletes one of our interfaces. It takes the host's end along.
+func (in *inside) remove(link netlink.Link) error {
+	if err := in.handle.LinkDel(link); err != nil && !isNotFound(err) {
+		return fmt.Errorf("remove %s: %w", link.Attrs().Name, err)
+	}
+	delete(in.names, link.Attrs().Name)
+	return nil
+}
+
 // bringUp gives a new interface its parameters and addresses and brings it up.
 func (in *inside) bringUp(link netlink.Link, plug engine.Plug, announce bool) error {
 	if err := setInside(plug, announce); err != nil {
