@@ -22,12 +22,14 @@ type BuildRequest struct {
 	Labels map[string]string
 
 	NoCache   bool
-	CacheFrom []string // images whose history would serve as cache; the builder says that it does not use them
+	CacheFrom []string // images whose history serves as cache too; those that are not here do not
 	Pull      bool     // ask the registry for base images that are here
 	// KeepContainers leaves the containers of steps, as containers that have ended.
 	KeepContainers bool
 	// RemoveFailed removes the containers of failed steps too, when others are kept.
 	RemoveFailed bool
+	// KeepLast makes what there was before a step that fails one of the user's images, without a name.
+	KeepLast bool
 
 	Network   NetworkSpec // of RUN steps
 	Resources Resources   // of RUN steps
@@ -64,6 +66,7 @@ const (
 	BuildTagged                         // Text
 	BuildWarning                        // Text
 	BuildProgress                       // of a pull: Progress
+	BuildKept                           // what there was before the step Text, which failed: Image
 )
 
 // BuildEvent is one thing that a build tells while it goes on. Data is valid during the call alone.

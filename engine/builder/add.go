@@ -144,7 +144,7 @@ func (b *build) download(page Page, name, checksum string) (item, error) {
 	}
 	src := newSource(dir)
 	src.foreign = true
-	return item{src: src, path: "/" + filepath.Base(file), name: filepath.Base(file), sum: "file:" + sum}, nil
+	return item{src: src, path: "/" + filepath.Base(file), name: filepath.Base(file), sum: sum}, nil
 }
 
 // inline adds the files that the recipe itself holds.

@@ -55,6 +55,7 @@ func (b *build) bring(ctx context.Context, name string, platform *engine.Platfor
 	if err != nil {
 		return engine.Image{}, err
 	}
+	b.s.Failpoint("build.pulled")
 	return b.s.Images.Lookup(ctx, name, platform)
 }
 

@@ -33,6 +33,7 @@ type build struct {
 	plan    plan
 	total   int // steps
 	stages  []*stage
+	likes   []engine.ImageID // named as a cache
 
 	mu       sync.Mutex
 	sources  map[engine.LayerID]*source
@@ -54,8 +55,8 @@ func (b *build) run(ctx context.Context, names []string) (engine.ImageID, error)
 	if err := b.prepare(); err != nil {
 		return "", err
 	}
-	if len(b.req.CacheFrom) > 0 {
-		b.report(engine.BuildEvent{Kind: engine.BuildWarning, Text: "[Warning] cache-from is not used: steps are found in this engine's own cache alone"})
+	if err := b.findLikes(ctx); err != nil {
+		return "", err
 	}
 	last, err := b.runStages(ctx)
 	if err != nil {
@@ -66,6 +67,26 @@ func (b *build) run(ctx context.Context, names []string) (engine.ImageID, error)
 		return "", invalidf("No image was generated. Is your Dockerfile empty?")
 	}
 	return last.image.ID, b.deliver(ctx, last.image.ID, names)
+}
+
+// findLikes finds the images that were named as a cache. As with dockerd, those that are not here are left out: they are not
+// fetched, and a first build has none.
+func (b *build) findLikes(ctx context.Context) error {
+	for _, ref := range b.req.CacheFrom {
+		img, err := b.s.Images.Lookup(ctx, ref, b.req.Platform)
+		if err == nil {
+			err = b.hold(img.ID)
+		}
+		if err != nil {
+			if engine.KindOf(err) != engine.NotFound && engine.KindOf(err) != engine.Invalid {
+				return err
+			}
+			b.s.Log.InfoContext(ctx, "an image cannot serve as cache", "image", ref, "error", err)
+			continue
+		}
+		b.likes = append(b.likes, img.ID)
+	}
+	return nil
 }
 
 // deliver gives the image to the user.
@@ -173,7 +194,7 @@ func (b *build) addLabels(target int) error {
 	words := []string{"LABEL"}
 	kvs := instructions.KeyValuePairs{}
 	for _, key := range slices.Sorted(maps.Keys(b.req.Labels)) {
-		words = append(words, fmt.Sprintf("%q=%q", key, b.req.Labels[key]))
+		words = append(words, key+"="+b.req.Labels[key])
 		kvs = append(kvs, instructions.KeyValuePair{Key: key, Value: b.req.Labels[key]})
 	}
 	label := instructions.NewLabelCommand("", "", true) // no expansion: the words are the user's, not the recipe's
@@ -210,19 +231,36 @@ func (b *build) runStages(ctx context.Context) (*stage, error) {
 		})
 	}
 	if err := all.Wait(); err != nil {
-		return nil, b.cause(err)
+		failed := b.failed()
+		if failed == nil {
+			return nil, err
+		}
+		b.keepLast(ctx, failed)
+		return nil, failed.err
 	}
 	return b.stages[b.plan.order[len(b.plan.order)-1]], nil
 }
 
-// cause is the error of the stage that failed by itself, not of one that was ended because of it.
-func (b *build) cause(err error) error {
-	for _, i := range b.plan.order {
-		if own := b.stages[i].err; own != nil && engine.KindOf(own) != engine.Canceled {
-			return own
+// failed is the stage that failed by itself, not one that was ended because of it; nil when all were ended from outside.
+func (b *build) failed() *stage {
+	for _, st := range b.stages {
+		if st != nil && st.err != nil && engine.KindOf(st.err) != engine.Canceled {
+			return st
 		}
 	}
-	return err
+	return nil
+}
+
+// keepLast gives the user what there was before a step that failed, if the user wants it.
+func (b *build) keepLast(ctx context.Context, failed *stage) {
+	if !b.req.KeepLast || failed.image.ID == "" {
+		return
+	}
+	if err := b.s.Images.Keep(context.WithoutCancel(ctx), failed.image.ID); err != nil {
+		b.s.Log.WarnContext(ctx, "the state before a failed step is not kept", "image", failed.image.ID, "error", err)
+		return
+	}
+	b.report(engine.BuildEvent{Kind: engine.BuildKept, Text: failed.step, Image: failed.image.ID})
 }
 
 func (b *build) noteArgument(name string) {
@@ -254,6 +292,8 @@ func (b *build) parse(r io.Reader, name string) error {
 	switch {
 	case text.n == 0 && (err == nil || errors.Is(err, dockerfile.ErrEmpty)):
 		return invalidf("the Dockerfile (%s) cannot be empty", name)
+	case errors.Is(err, dockerfile.ErrSyntax):
+		return invalidf("failed to parse %s: %w", name, err)
 	case err != nil:
 		return invalid(err)
 	}

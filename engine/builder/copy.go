@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -42,10 +41,18 @@ type item struct {
 	src     *source
 	path    string // in the source's tree
 	name    string // in a directory that it is copied into
-	sum     string // of its content, with what it is: "file:…", "dir:…"
+	sum     string // of its content, hexadecimal
 	keep    string // --parents: the directories that are kept
 	isDir   bool
 	extract bool // it is a tar, whose files are meant
+}
+
+// kind says what the item is, as history shows it.
+func (it item) kind() string {
+	if it.isDir {
+		return "dir:"
+	}
+	return "file:"
 }
 
 func (st *stage) copyCommand(ctx context.Context, cmd *instructions.CopyCommand, parents bool) error {
@@ -181,12 +188,8 @@ func (c *copying) look(ctx context.Context, src *source, at string) (item, error
 	if err != nil {
 		return it, err
 	}
-	kind := "file:"
-	if it.isDir = st.Mode.IsDir(); it.isDir {
-		kind = "dir:"
-	}
-	sum, err := src.digest(ctx, at)
-	it.sum = kind + sum
+	it.isDir = st.Mode.IsDir()
+	it.sum, err = src.digest(ctx, at)
 	return it, err
 }
 
@@ -198,16 +201,6 @@ func (c *copying) commit(ctx context.Context) error {
 	if len(c.items) > 1 && !strings.HasSuffix(c.dest, "/") && path.Base(c.dest) != "." {
 		return invalidf("When using %s with more than one source file, the destination must be a directory and end with a /", c.name)
 	}
-	var sums, also []string
-	for _, it := range c.items {
-		sums = append(sums, it.sum)
-		also = append(also, fmt.Sprintf("%q %q %q %t", it.sum, it.name, it.keep, it.extract))
-	}
-	sum := sums[0]
-	if len(sums) > 1 {
-		all := sha256.Sum256([]byte(strings.Join(sums, ",")))
-		sum = "multi:" + hex.EncodeToString(all[:])
-	}
 	var flags strings.Builder
 	if c.chown != "" {
 		fmt.Fprintf(&flags, "--chown=%s ", c.chown)
@@ -215,10 +208,19 @@ func (c *copying) commit(ctx context.Context) error {
 	if c.chmod != nil {
 		fmt.Fprintf(&flags, "--chmod=%o ", fstree.Permissions(*c.chmod))
 	}
-	also = append(also, fmt.Sprintf("%q %t %q %q", c.patterns, c.parents, flags.String(), c.st.config.Process.WorkDir))
+	also := []string{fmt.Sprintf("%q %t %q %q", c.patterns, c.parents, flags.String(), c.st.config.Process.WorkDir)}
+	kind := "multi:"
+	if len(c.items) == 1 {
+		kind = c.items[0].kind()
+	}
+	for _, it := range c.items {
+		also = append(also, fmt.Sprintf("%q %q %q %q %t", it.kind(), it.sum, it.name, it.keep, it.extract))
+	}
+	// The digest that history shows is over all that the result depends on, so that history can serve as a cache.
+	sum := sha256.Sum256([]byte(strings.Join(also, "\n")))
 	return c.st.commit(ctx, change{
 		config: c.st.config, author: c.st.author, also: also, files: true, layer: c.layer,
-		comment: fmt.Sprintf("%s %s%s in %s ", c.name, flags.String(), sum, c.dest),
+		comment: fmt.Sprintf("%s %s%s%x in %s ", c.name, flags.String(), kind, sum, c.dest),
 	})
 }
 
@@ -249,6 +251,7 @@ func (st *stage) inRoot(ctx context.Context, edit func(root string) error) (io.R
 	if err == nil {
 		err = edit(at)
 	}
+	st.b.s.Failpoint("build.copied")
 	var diff io.ReadCloser
 	if err == nil {
 		diff, err = roots.RootDiff(ctx, id)

@@ -13,6 +13,9 @@ type Images interface {
 	Lookup(ctx context.Context, ref string, platform *engine.Platform) (engine.Image, error)
 	Pull(ctx context.Context, req engine.PullRequest, report engine.ProgressFunc) error
 	Create(ctx context.Context, n engine.NewImage) (engine.ImageID, error)
+	// Resume is Create for a step that an image's history tells: its layer is taken from there. It reports false when the
+	// history does not go on from n.Parent by n.CreatedBy.
+	Resume(ctx context.Context, n engine.NewImage, like engine.ImageID) (id engine.ImageID, ok bool, err error)
 	Tag(ctx context.Context, ref, target string) error
 	Keeper
 }

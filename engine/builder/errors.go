@@ -58,3 +58,12 @@ func checkTags(tags []string) ([]string, error) {
 	}
 	return names, nil
 }
+
+// cause is what an error says without the frames of the engine's operations.
+func cause(err error) string {
+	var e *engine.Error
+	for errors.As(err, &e) && e.Err != nil {
+		err = e.Err
+	}
+	return err.Error()
+}

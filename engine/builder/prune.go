@@ -67,6 +67,14 @@ func (s *Service) Prune(ctx context.Context, q engine.PruneQuery) (engine.PruneR
 	return r, err
 }
 
+// Collect removes what a builder that was killed left: images of steps that it did not come to note. It must not be called while
+// a build runs.
+func (s *Service) Collect(ctx context.Context) (int64, error) {
+	var r engine.PruneResult
+	err := s.sweep(ctx, &r)
+	return r.Reclaimed, err
+}
+
 // sweep removes the images of steps that no entry leads to any more: a later build without the cache took their place.
 func (s *Service) sweep(ctx context.Context, r *engine.PruneResult) error {
 	for moved := true; moved; {

@@ -1,7 +1,9 @@
 package builder
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -54,19 +56,12 @@ func (b *build) clone(ctx context.Context, r repository) (dir, commit string, er
 	if dir, err = os.MkdirTemp(b.dir, "git-"); err != nil {
 		return "", "", err
 	}
-	ref := r.ref
-	if ref == "" {
-		ref = "HEAD"
+	err = b.checkOut(ctx, dir, r)
+	if err == nil {
+		_, err = b.git(ctx, dir, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
 	}
-	for _, argv := range [][]string{
-		{"init", "--quiet"},
-		{"fetch", "--quiet", "--depth", "1", "--end-of-options", r.remote, ref},
-		{"checkout", "--quiet", "--detach", "FETCH_HEAD"},
-		{"submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"},
-	} {
-		if _, err := b.git(ctx, dir, argv...); err != nil {
-			return "", "", invalidf("failed to fetch %s: %w", redacted(r.remote), err)
-		}
+	if err != nil {
+		return "", "", invalidf("failed to fetch %s: %w", redacted(r.remote), err)
 	}
 	res, err := b.git(ctx, dir, "rev-parse", "HEAD")
 	if err != nil {
@@ -79,6 +74,27 @@ func (b *build) clone(ctx context.Context, r repository) (dir, commit string, er
 		}
 	}
 	return dir, strings.TrimSpace(res.Stdout), nil
+}
+
+// checkOut fetches what is wanted alone. Servers that give no single commit, or no history cut short, are asked for all.
+func (b *build) checkOut(ctx context.Context, dir string, r repository) error {
+	if _, err := b.git(ctx, dir, "init", "--quiet"); err != nil {
+		return err
+	}
+	found := "FETCH_HEAD"
+	_, err := b.git(ctx, dir, "fetch", "--quiet", "--depth", "1", "--end-of-options", r.remote, cmp.Or(r.ref, "HEAD"))
+	if err != nil && ctx.Err() == nil {
+		if _, all := b.git(ctx, dir, "fetch", "--quiet", "--tags", "--update-head-ok", "--end-of-options", r.remote, "HEAD", "+refs/heads/*:refs/heads/*"); all != nil {
+			return err
+		}
+		if r.ref != "" {
+			found = r.ref
+		}
+	}
+	if _, missing := b.git(ctx, dir, "checkout", "--quiet", "--detach", found, "--"); missing != nil {
+		return errors.Join(err, missing)
+	}
+	return nil
 }
 
 // git runs git without asking anyone for anything, and without the protocols that would run programs.

@@ -42,7 +42,7 @@ func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) e
 	r := &running{st: st, words: words, scripted: script != nil, env: args, mounts: m, network: instructions.GetNetwork(cmd)}
 	return st.commit(ctx, change{
 		config: st.config, author: st.author, command: st.args.withArguments(args, words),
-		also: append(m.keys, "network="+string(r.network)), layer: r.layer,
+		also: append(m.keys, "network="+string(r.network)), hidden: len(m.keys) > 0, layer: r.layer,
 	})
 }
 
@@ -102,6 +102,7 @@ func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	b.s.Failpoint("build.made")
 	r.st.report(engine.BuildEvent{Kind: engine.BuildRunning, Container: made.ID})
 	if err = r.makeTargets(ctx, made.ID); err == nil {
 		err = r.execute(ctx, string(made.ID))
@@ -113,6 +114,7 @@ func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) 
 		r.remove(ctx, made.ID, false)
 		return nil, nil, err
 	}
+	b.s.Failpoint("build.ran")
 	diff, err := b.s.Roots.RootDiff(ctx, made.ID)
 	if err != nil {
 		r.remove(ctx, made.ID, false)

@@ -13,7 +13,7 @@ import (
 	"github.com/xcengine/xc/engine/internal/runner"
 )
 
-// Config joins the service with what it needs. Every member must be set but Log and Runner.
+// Config joins the service with what it needs. Every member must be set but Log, Runner and Failpoint.
 type Config struct {
 	Dir        string // for contexts of running builds and for cache mounts; made if it is not there
 	Host       engine.Platform
@@ -26,6 +26,7 @@ type Config struct {
 	Events     Events
 	Runner     runner.Runner // executes git; nil is the host's
 	Log        *slog.Logger
+	Failpoint  func(step string) // is told of the steps of a build; nil: nobody is. Tests end the daemon there
 }
 
 // Service builds images. It is safe for concurrent use.
@@ -42,6 +43,9 @@ type Service struct {
 func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Failpoint == nil {
+		cfg.Failpoint = func(string) {}
 	}
 	if cfg.Runner == nil {
 		cfg.Runner = runner.Host{}

@@ -55,7 +55,7 @@ func (st *stage) source(ctx context.Context, from string) (*source, error) {
 	}
 	img, err := b.image(ctx, from, b.req.Platform, st.report)
 	if err != nil {
-		return nil, &engine.Error{Op: "build", Kind: engine.KindOf(err), Resource: engine.ResourceBuild, Err: fmt.Errorf("invalid from flag value %s: %w", from, err)}
+		return nil, &engine.Error{Op: "build", Kind: engine.KindOf(err), Resource: engine.ResourceBuild, Err: fmt.Errorf("invalid from flag value %s: %s", from, cause(err))}
 	}
 	return b.rootOf(ctx, img.Top)
 }

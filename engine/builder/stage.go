@@ -38,6 +38,8 @@ type stage struct {
 	author   string
 	platform engine.Platform
 	args     arguments
+	step     string           // the present one, as it is written
+	likes    []engine.ImageID // images whose history may tell the next step
 
 	done chan struct{}
 	err  error
@@ -46,7 +48,7 @@ type stage struct {
 func newStage(b *build, number, first int, report engine.BuildFunc) *stage {
 	return &stage{
 		b: b, number: number, recipe: b.file.Stages[number], first: first, report: report, lex: shell.NewLex(b.file.Escape),
-		args: b.args.stage(), done: make(chan struct{}),
+		args: b.args.stage(), likes: b.likes, done: make(chan struct{}),
 	}
 }
 
@@ -78,6 +80,7 @@ func (st *stage) steps(ctx context.Context) error {
 }
 
 func (st *stage) begin(step int, text string) {
+	st.step = text
 	st.report(engine.BuildEvent{Kind: engine.BuildStep, N: st.first + step + 1, Total: st.b.total, Text: text})
 }
 
@@ -222,6 +225,7 @@ type change struct {
 	files   bool                                // the comment is about files; Docker puts one blank less before it
 	command []string                            // of RUN: what was run
 	also    []string                            // what else the result depends on
+	hidden  bool                                // not all of also shows in the command, so an image's history cannot stand for it
 	jail    func(*imageformat.JailConfig) error // changes xc's part of the configuration; nil: nothing
 	// layer makes the step's layer; nil when there is none. done is called when the layer was read.
 	layer func(ctx context.Context) (tar io.ReadCloser, done func(ok bool), err error)
@@ -251,9 +255,15 @@ func (st *stage) commit(ctx context.Context, c change) error {
 			return nil
 		}
 	}
-	img, err := st.make(ctx, in, c)
+	img, found, err := st.resume(ctx, in, c)
+	if err == nil && !found {
+		img, err = st.make(ctx, in, c)
+	}
 	if err != nil {
 		return err
+	}
+	if found {
+		st.report(engine.BuildEvent{Kind: engine.BuildCached})
 	}
 	err = st.b.s.cache.put(ctx, engine.BuildCacheEntry{
 		Key: key, Image: img.ID, Parent: in.Parent, Description: in.Command, Created: now(), LastUsed: now(), Uses: 1,
@@ -286,12 +296,39 @@ func (st *stage) cached(ctx context.Context, key string, in inputs) (engine.Imag
 	return img, false
 }
 
-// make does the step.
-func (st *stage) make(ctx context.Context, in inputs, c change) (engine.Image, error) {
-	n := engine.NewImage{
+// resume finds the step in the history of the images that were named as a cache. Once one of them has a step, no other is asked.
+func (st *stage) resume(ctx context.Context, in inputs, c change) (engine.Image, bool, error) {
+	if c.hidden || st.b.req.NoCache {
+		return engine.Image{}, false, nil
+	}
+	for _, like := range st.likes {
+		id, ok, err := st.b.s.Images.Resume(ctx, newImage(in, c), like)
+		if err != nil {
+			return engine.Image{}, false, err
+		}
+		if !ok {
+			continue
+		}
+		st.likes = []engine.ImageID{like}
+		if err := st.b.hold(id); err != nil {
+			return engine.Image{}, false, err
+		}
+		img, err := st.b.s.Images.Lookup(ctx, string(id), nil)
+		return img, err == nil, err
+	}
+	return engine.Image{}, false, nil
+}
+
+func newImage(in inputs, c change) engine.NewImage {
+	return engine.NewImage{
 		Parent: in.Parent, Platform: in.Platform, Config: in.Config, CreatedBy: in.Command, Author: in.Author, Intermediate: true,
 		Jail: c.jail,
 	}
+}
+
+// make does the step.
+func (st *stage) make(ctx context.Context, in inputs, c change) (engine.Image, error) {
+	n := newImage(in, c)
 	done := func(bool) {}
 	if c.layer != nil {
 		tar, finish, err := c.layer(ctx)
@@ -302,6 +339,7 @@ func (st *stage) make(ctx context.Context, in inputs, c change) (engine.Image, e
 		n.Layer, done = tar, finish
 	}
 	id, err := st.b.s.Images.Create(ctx, n)
+	st.b.s.Failpoint("build.committed")
 	if err == nil {
 		err = st.b.hold(id)
 	}

@@ -149,12 +149,16 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 	d.Builder, err = builder.New(ctx, builder.Config{
 		Dir: d.dir("builder"), Host: d.backends.Native, Images: d.Images, Containers: d.Containers, Roots: buildRoots{d.Layers.Roots(), d.Layers.Layers()},
 		Files: archive.Files{}, Web: newWeb("xc/"+d.Build.Version, d.Config.proxy()), Store: store, Events: d.Events, Log: d.log,
+		Failpoint: failpoint(os.Getenv("XC_FAILPOINT")),
 	})
 	if err != nil {
 		return err
 	}
 	if d.holding {
 		return nil
+	}
+	if _, err := d.Builder.Collect(ctx); err != nil {
+		d.log.WarnContext(ctx, "collect steps of builds", "error", err)
 	}
 	if n, err := d.Images.Collect(ctx); err != nil {
 		d.log.WarnContext(ctx, "collect unused layers", "error", err)

@@ -455,4 +455,71 @@ func TestCreateForABuilder(t *testing.T) {
 	w.nothing("after its removal")
 }
 
+// A step that an image's history tells is taken from there; what the history tells otherwise, or the layers, is not.
+func TestResumeOfAnImagesHistory(t *testing.T) {
+	w := newWorld(t)
+	create := func(n engine.NewImage) engine.ImageID {
+		t.Helper()
+		n.Platform, n.Intermediate = amd64, true
+		id, err := w.svc.Create(t.Context(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	layer := func(name string) *bytes.Reader { return bytes.NewReader(imagetest.Tar(imagetest.File(name, name))) }
+	config := engine.ImageConfig{Process: engine.ProcessSpec{Cmd: []string{"x"}}}
+	base := create(engine.NewImage{Layer: layer("base"), CreatedBy: "ADD base"})
+	env := create(engine.NewImage{Parent: base, CreatedBy: "ENV x"})
+	run := create(engine.NewImage{Parent: env, Layer: layer("run"), CreatedBy: "RUN it"})
+	like := create(engine.NewImage{Parent: run, Config: config, CreatedBy: "CMD x"})
+	var saved bytes.Buffer
+	if err := w.svc.Save(t.Context(), []string{string(like)}, nil, &saved); err != nil {
+		t.Fatal(err)
+	}
+
+	there := newWorld(t) // which knows nothing of the steps
+	there.load(saved.Bytes())
+	resume := func(n engine.NewImage) (engine.ImageID, bool) {
+		t.Helper()
+		n.Platform, n.Intermediate = amd64, true
+		id, ok, err := there.svc.Resume(t.Context(), n, like)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id, ok
+	}
+	var parent engine.ImageID
+	for _, by := range []string{"ADD base", "ENV x", "RUN it"} {
+		id, ok := resume(engine.NewImage{Parent: parent, CreatedBy: by})
+		if !ok || id == like {
+			t.Fatalf("%s gave %s, %t", by, id, ok)
+		}
+		parent = id
+	}
+	if got, want := there.inspect(string(parent)).Layers, w.inspect(string(run)).Layers; !slices.Equal(got, want) {
+		t.Errorf("layers %v, want %v", got, want)
+	}
+	if id, ok := resume(engine.NewImage{Parent: parent, CreatedBy: "CMD x", Config: config}); !ok || id != like {
+		t.Errorf("the last step gave %s, %t, want %s", id, ok, like)
+	}
+	if id, ok := resume(engine.NewImage{Parent: parent, CreatedBy: "CMD x", Config: engine.ImageConfig{StopSignal: "INT"}}); !ok || id == like {
+		t.Errorf("the last step with another configuration gave %s, %t", id, ok)
+	}
+	for name, n := range map[string]engine.NewImage{
+		"another command": {Parent: parent, CreatedBy: "CMD y"}, "another place": {CreatedBy: "RUN it"}, "more steps than there are": {Parent: like, CreatedBy: "CMD x"},
+	} {
+		if id, ok := resume(n); ok {
+			t.Errorf("%s gave %s", name, id)
+		}
+	}
+	other, err := there.svc.Create(t.Context(), engine.NewImage{Platform: amd64, Layer: layer("other"), CreatedBy: "ADD base", Intermediate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, ok := resume(engine.NewImage{Parent: other, CreatedBy: "ENV x"}); ok {
+		t.Errorf("upon other layers: %s", id)
+	}
+}
+
 func (w *world) firstLayer(tar []byte) string { return digest.FromBytes(tar).String() }

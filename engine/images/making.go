@@ -84,10 +84,7 @@ func (s *Service) rootLayer(ctx context.Context, c engine.Container) (localLayer
 // Create makes an image upon another one, for a builder: n.Layer is the tar of what the step changed, nil when it changed
 // only the configuration.
 func (s *Service) Create(ctx context.Context, n engine.NewImage) (engine.ImageID, error) {
-	st := step{
-		parent: n.Parent, platform: n.Platform, config: n.Config, author: n.Author, comment: n.Comment, createdBy: n.CreatedBy, created: n.Created,
-		intermediate: n.Intermediate, jail: n.Jail,
-	}
+	st := stepOf(n)
 	if n.Layer != nil {
 		l, err := s.spoolLayer(ctx, n.Layer)
 		if err != nil {
@@ -112,6 +109,13 @@ type step struct {
 	names                      []reference.NamedTagged
 	intermediate               bool
 	jail                       func(*imageformat.JailConfig) error
+}
+
+func stepOf(n engine.NewImage) step {
+	return step{
+		parent: n.Parent, platform: n.Platform, config: n.Config, author: n.Author, comment: n.Comment, createdBy: n.CreatedBy, created: n.Created,
+		intermediate: n.Intermediate, jail: n.Jail,
+	}
 }
 
 // emptyTar is the digest of a tar without entries, by which Docker knows a layer that changes nothing.
@@ -140,18 +144,29 @@ func (s *Service) make(ctx context.Context, st step) (engine.ImageID, error) {
 	if created.IsZero() {
 		created = now()
 	}
+	h := imageformat.History{Created: &created, Author: st.author, Comment: st.comment, CreatedBy: st.createdBy, EmptyLayer: empty}
+	if err := s.continueDocument(&doc, st, h); err != nil {
+		return "", err
+	}
+	return s.registerStep(ctx, held, st, doc, img)
+}
+
+// continueDocument adds what a step says to the document of its parent, whose layers have been added already.
+func (s *Service) continueDocument(doc *imageformat.JailImage, st step, h imageformat.History) error {
 	extra := doc.Run.Extra
 	doc.Run = runConfigOf(st.config)
 	doc.Run.Extra = extra
-	doc.Created, doc.Author, doc.Comment, doc.DockerVersion = &created, st.author, "", s.cfg.Version
-	doc.History = append(slices.Clone(doc.History), imageformat.History{
-		Created: &created, Author: st.author, Comment: st.comment, CreatedBy: st.createdBy, EmptyLayer: empty,
-	})
-	if st.jail != nil {
-		if err := setJail(&doc, st.jail); err != nil {
-			return "", err
-		}
+	doc.Created, doc.Author, doc.Comment, doc.DockerVersion = h.Created, st.author, "", s.cfg.Version
+	doc.History = append(slices.Clone(doc.History), h)
+	if st.jail == nil {
+		return nil
 	}
+	return setJail(doc, st.jail)
+}
+
+// registerStep makes a step's image visible and tells of it.
+func (s *Service) registerStep(ctx context.Context, held *lease, st step, doc imageformat.JailImage, img fresh) (engine.ImageID, error) {
+	var err error
 	if img.config, err = doc.Marshal(); err != nil {
 		return "", err
 	}
@@ -178,14 +193,9 @@ func (s *Service) baseOf(ctx context.Context, held *lease, st step) (imageformat
 	if err := held.hold(ctx, blobKey(digest.Digest(st.parent))); err != nil {
 		return imageformat.JailImage{}, nil, err
 	}
-	for i, id := range e.chain {
-		if err := held.hold(ctx, layerKey(id)); err != nil {
+	for i := range e.chain {
+		if err := s.holdLayer(ctx, held, e, i); err != nil {
 			return imageformat.JailImage{}, nil, err
-		}
-		for _, b := range s.index.withDiff(e.diffIDs[i]) {
-			if err := held.hold(ctx, blobKey(digest.Digest(b.Digest))); err != nil {
-				return imageformat.JailImage{}, nil, err
-			}
 		}
 	}
 	raw, err := s.document(digest.Digest(st.parent))
@@ -203,4 +213,17 @@ func (s *Service) baseOf(ctx context.Context, held *lease, st step) (imageformat
 		err = imageError("", engine.NotFound, string(st.parent), errors.New("it was removed meanwhile"))
 	}
 	return doc, e.rec.LayerSizes, err
+}
+
+// holdLayer holds one layer of an image, with its blobs.
+func (s *Service) holdLayer(ctx context.Context, held *lease, e *entry, i int) error {
+	if err := held.hold(ctx, layerKey(e.chain[i])); err != nil {
+		return err
+	}
+	for _, b := range s.index.withDiff(e.diffIDs[i]) {
+		if err := held.hold(ctx, blobKey(digest.Digest(b.Digest))); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -53,8 +53,17 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrEmpty is a recipe without a single instruction.
-var ErrEmpty = errors.New("file with no instructions")
+// ErrSyntax is a text that does not fall into instructions, so that nothing can be said of a single one.
+var ErrSyntax = errors.New("not a Dockerfile")
+
+// ErrEmpty is a recipe without a single instruction. It is an ErrSyntax too.
+var ErrEmpty error = syntaxError{errors.New("file with no instructions")}
+
+// syntaxError is an ErrSyntax that tells its cause alone.
+type syntaxError struct{ error }
+
+// Unwrap returns the cause and the kind.
+func (e syntaxError) Unwrap() []error { return []error{e.error, ErrSyntax} }
 
 // Parse reads a Dockerfile.
 func Parse(r io.Reader) (*File, error) {
@@ -81,9 +90,9 @@ func located(err error) error {
 	}
 	var at *parser.LocationError
 	if errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0 {
-		return &Error{at.Locations[0][0].Start.Line, err}
+		err = &Error{at.Locations[0][0].Start.Line, err}
 	}
-	return err
+	return syntaxError{err}
 }
 
 func (f *File) add(n *parser.Node) error {

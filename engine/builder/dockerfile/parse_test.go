@@ -55,6 +55,11 @@ func TestErrorsNameTheLine(t *testing.T) {
 	if _, err := Parse(strings.NewReader("")); !errors.Is(err, ErrEmpty) {
 		t.Errorf("nothing: %v", err)
 	}
+	for text, want := range map[string]bool{"": true, "FROM a\nRUN <<EOF": true, "FROM a\nENV A": true, "FROM a\nFOO b": false, "RUN a": false} {
+		if _, err := Parse(strings.NewReader(text)); errors.Is(err, ErrSyntax) != want {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
 
 func TestTriggers(t *testing.T) {
