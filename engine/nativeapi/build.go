@@ -79,7 +79,7 @@ func (s *Server) buildRequest(b wire.Build) (engine.BuildRequest, error) {
 	w := &wish{}
 	req := engine.BuildRequest{
 		Remote: b.Remote, Dockerfile: b.File, Tags: b.Tags, Target: b.Target, Args: b.Args, Labels: b.Labels, NoCache: b.NoCache, Pull: b.Pull,
-		KeepContainers: b.Keep, RemoveFailed: !b.Keep, Resources: w.resources(b.Limits), Secrets: b.Secrets,
+		KeepContainers: b.Keep, RemoveFailed: !b.Keep, KeepLast: b.Debug, CacheFrom: b.CacheFrom, Resources: w.resources(b.Limits), Secrets: b.Secrets,
 		Network: w.network(wire.ContainerCreate{Network: b.Network}),
 	}
 	if len(b.Network.Networks) > 1 {
@@ -110,6 +110,7 @@ var buildEvents = map[engine.BuildEventKind]string{
 	engine.BuildStep: "step", engine.BuildImage: "image", engine.BuildCached: "cached", engine.BuildRunning: "running",
 	engine.BuildRemoved: "removed", engine.BuildOutput: "output", engine.BuildTriggers: "triggers", engine.BuildResult: "result",
 	engine.BuildDone: "done", engine.BuildTagged: "tagged", engine.BuildWarning: "warning", engine.BuildProgress: "progress",
+	engine.BuildKept: "kept",
 }
 
 func buildEvent(e engine.BuildEvent) wire.BuildEvent {

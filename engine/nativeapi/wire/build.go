@@ -14,6 +14,10 @@ type Build struct {
 	NoCache  bool               `json:"no_cache,omitempty"`
 	Pull     bool               `json:"pull,omitempty"` // ask the registry for base images that are here
 	Keep     bool               `json:"keep,omitempty"` // the containers of steps
+	// CacheFrom are images whose history serves as cache too; those that are not here do not.
+	CacheFrom []string `json:"cache_from,omitempty"`
+	// Debug: the state before a step that fails becomes an image without a name, which the event "kept" tells.
+	Debug bool `json:"debug,omitempty"`
 
 	Network  NetworkWish       `json:"network"`             // of RUN steps
 	EmptyDNS bool              `json:"empty_dns,omitempty"` // they have no name servers
@@ -26,7 +30,7 @@ func (b Build) String() string { return "build" }
 
 // BuildEvent is one thing that a build tells.
 type BuildEvent struct {
-	Kind      string    `json:"kind"` // step, image, cached, running, removed, output, triggers, result, done, tagged, warning, progress
+	Kind      string    `json:"kind"` // step, image, cached, running, removed, output, triggers, result, done, tagged, warning, progress, kept
 	N         int       `json:"n,omitempty"`
 	Total     int       `json:"total,omitempty"`
 	Text      string    `json:"text,omitempty"`
