@@ -154,7 +154,12 @@ func TestBuildKitIsToldWhatToDo(t *testing.T) {
 	if status != "12" || message != "this engine does not serve BuildKit: set DOCKER_BUILDKIT=0 to build without it" {
 		t.Errorf("status %s: %s", status, message)
 	}
-	if _, err := b.docker.DialHijack(t.Context(), "/session", "h2c", nil); err == nil {
-		t.Error("a session was begun")
+	// A client with a BuildKit of its own begins a session and then a build of it.
+	session, err := b.docker.DialHijack(t.Context(), "/session", "h2c", nil)
+	ok(t, err)
+	defer session.Close()
+	_, err = b.docker.ImageBuild(t.Context(), strings.NewReader(""), build.ImageBuildOptions{Version: build.BuilderBuildKit, SessionID: "x"})
+	if err == nil || !strings.Contains(err.Error(), message) {
+		t.Errorf("a build of a session: %v", err)
 	}
 }

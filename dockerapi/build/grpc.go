@@ -23,6 +23,22 @@ const (
 // grpc takes a connection of BuildKit's client and tells it, at its first call, what to do instead. Were the upgrade itself
 // refused, buildx would go looking for another builder and end up starting one in a privileged container.
 func grpc(ctx context.Context, w http.ResponseWriter, r *httpx.Request) error {
+	return upgraded(ctx, w, r, func(conn net.Conn) {
+		server := http2.Server{IdleTimeout: grpcIdle}
+		server.ServeConn(conn, &http2.ServeConnOpts{Context: ctx, Handler: http.HandlerFunc(unimplemented)})
+	})
+}
+
+// session takes the connection on which a BuildKit's client would serve its files and secrets, and asks nothing of it: the build
+// that the client begins next tells it what to do instead, where a refusal here would tell it a status alone.
+func session(ctx context.Context, w http.ResponseWriter, r *httpx.Request) error {
+	return upgraded(ctx, w, r, func(conn net.Conn) {
+		_, _ = io.Copy(io.Discard, conn) // until the client has gone
+	})
+}
+
+// upgraded serves a connection that was taken over, until serve returns or the context ends.
+func upgraded(ctx context.Context, w http.ResponseWriter, r *httpx.Request, serve func(net.Conn)) error {
 	if r.Header.Get("Upgrade") != "h2c" {
 		return translate.NoSession()
 	}
@@ -36,8 +52,7 @@ func grpc(ctx context.Context, w http.ResponseWriter, r *httpx.Request) error {
 	if _, err := io.WriteString(conn, head); err != nil {
 		return nil // the client has gone
 	}
-	server := http2.Server{IdleTimeout: grpcIdle}
-	server.ServeConn(bufferedConn{conn, buffered.Reader}, &http2.ServeConnOpts{Context: ctx, Handler: http.HandlerFunc(unimplemented)})
+	serve(bufferedConn{conn, buffered.Reader})
 	return nil
 }
 

@@ -21,13 +21,9 @@ func Routes(b Backend, env httpx.Env) []httpx.Route {
 		{Method: http.MethodPost, Pattern: "/build", Handler: g.build},
 		{Method: http.MethodPost, Pattern: "/build/prune", Handler: g.prune},
 		{Method: http.MethodPost, Pattern: "/build/cancel", Handler: g.cancel},
-		{Method: http.MethodPost, Pattern: "/session", Handler: refuse(translate.NoSession)},
+		{Method: http.MethodPost, Pattern: "/session", Handler: session, Stream: true},
 		{Method: http.MethodPost, Pattern: "/grpc", Handler: grpc, Stream: true},
 	}
-}
-
-func refuse(why func() error) httpx.Handler {
-	return func(context.Context, http.ResponseWriter, *httpx.Request) error { return why() }
 }
 
 func (g *group) prune(ctx context.Context, w http.ResponseWriter, r *httpx.Request) error {
