@@ -114,7 +114,7 @@ func (a *asks) rest() {
 	if w.Tree != nil {
 		s.TreeExit = *w.Tree
 	}
-	s.Persist, s.NoClean, s.Network.DNSFrom = w.Persist, w.NoClean, w.DNS
+	s.Persist, s.NoClean, s.Network.DNSFrom = w.Persist, w.NoClean, cmp.Or(w.DNS, s.Network.DNSFrom)
 	if w.NoClean && s.AutoRemove {
 		a.refuse("label %s: --rm removes what is to be kept", engine.LabelNoClean)
 	}
