@@ -26,7 +26,7 @@ import (
 )
 
 func (st *stage) addCommand(ctx context.Context, cmd *instructions.AddCommand) error {
-	c := &copying{st: st, name: "ADD", patterns: cmd.ExcludePatterns, foreign: true}
+	c := &copying{st: st, name: "ADD", patterns: cmd.ExcludePatterns, foreign: true, link: cmd.Link}
 	if err := c.expand(cmd, &cmd.SourcesAndDest); err != nil {
 		return err
 	}

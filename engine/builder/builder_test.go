@@ -226,6 +226,54 @@ func TestCopiesStayInTheirTree(t *testing.T) {
 	}
 }
 
+// COPY --link makes directories where the tree has links, and leaves what they led to alone.
+func TestLinksAreReplaced(t *testing.T) {
+	to := plant(t, map[string]string{"real/sub/kept": "k", "a": "@real", "b/c": "@../real"})
+	tree, err := fstree.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	for _, name := range []string{"/", "/a/sub", "/b/c/", "/none/at/all"} {
+		if err := replaceLinks(tree, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"a", "b/c", "real/sub"} {
+		if info, err := os.Lstat(filepath.Join(to, name)); err != nil || !info.IsDir() {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(to, "a/sub")); !os.IsNotExist(err) {
+		t.Errorf("what the link led to came along: %v", err)
+	}
+	if text, err := os.ReadFile(filepath.Join(to, "real/sub/kept")); err != nil || string(text) != "k" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// What a mount stood on goes, unless the step used it.
+func TestStubsAreDropped(t *testing.T) {
+	root := plant(t, map[string]string{"m/": "", "used/f": "f", "file": "", "full": "x"})
+	tree, err := fstree.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tree.Close()
+	if got, err := missing(tree, "/m/one/two"); err != nil || !slices.Equal(got, []string{"/m/one", "/m/one/two"}) {
+		t.Errorf("missing %v, %v", got, err)
+	}
+	for _, name := range []string{"/m", "/used", "/file", "/full"} {
+		if err := dropStub(tree, name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	left, err := os.ReadDir(root)
+	if err != nil || len(left) != 2 || left[0].Name() != "full" || left[1].Name() != "used" {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 func TestJailfilesBecomeStages(t *testing.T) {
 	f, err := parseJailfile(strings.NewReader("FROM xc-predefine:empty as a\nCOPY x /\nFROM b\nCOPY --from a /x /y\nRUN sh -e <<EOF\necho 'q'\nEOF\nADDENV --require -d \"the words\" K=v\nALLOW raw_sockets -chflags\nCMD[entry_point:m] a b\n"))
 	if err != nil {

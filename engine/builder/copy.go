@@ -34,6 +34,7 @@ type copying struct {
 	patterns []string
 	exclude  *patternmatcher.PatternMatcher
 	foreign  bool // the files' owners mean nothing here
+	link     bool // --link: the layer depends on nothing of the stage, so no link of it is followed
 }
 
 // item is one source.
@@ -57,7 +58,7 @@ func (it item) kind() string {
 
 func (st *stage) copyCommand(ctx context.Context, cmd *instructions.CopyCommand, parents bool) error {
 	c := &copying{
-		st: st, name: "COPY", parents: parents, patterns: cmd.ExcludePatterns, foreign: cmd.From == "",
+		st: st, name: "COPY", parents: parents, patterns: cmd.ExcludePatterns, foreign: cmd.From == "", link: cmd.Link,
 	}
 	if err := c.expand(cmd, &cmd.SourcesAndDest); err != nil {
 		return err
@@ -208,7 +209,7 @@ func (c *copying) commit(ctx context.Context) error {
 	if c.chmod != nil {
 		fmt.Fprintf(&flags, "--chmod=%o ", fstree.Permissions(*c.chmod))
 	}
-	also := []string{fmt.Sprintf("%q %t %q %q", c.patterns, c.parents, flags.String(), c.st.config.Process.WorkDir)}
+	also := []string{fmt.Sprintf("%q %t %t %q %q", c.patterns, c.parents, c.link, flags.String(), c.st.config.Process.WorkDir)}
 	kind := "multi:"
 	if len(c.items) == 1 {
 		kind = c.items[0].kind()
@@ -282,6 +283,15 @@ func (c *copying) write(ctx context.Context, root string) error {
 	for _, it := range c.items {
 		w := &writer{owner: owner, mode: c.chmod, exclude: c.exclude}
 		to := path.Join(dest, it.keep)
+		if c.link {
+			dir := to
+			if !it.isDir && !it.extract && !intoDir {
+				dir = path.Dir(to)
+			}
+			if err := replaceLinks(tree, dir); err != nil {
+				return err
+			}
+		}
 		switch {
 		case it.extract:
 			err = c.extract(ctx, tree, root, it, to, owner)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -39,7 +40,7 @@ func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) e
 			return err
 		}
 	}
-	r := &running{st: st, words: words, scripted: script != nil, env: args, mounts: m, network: instructions.GetNetwork(cmd)}
+	r := &running{st: st, words: words, env: args, mounts: m, network: instructions.GetNetwork(cmd)}
 	return st.commit(ctx, change{
 		config: st.config, author: st.author, command: st.args.withArguments(args, words),
 		also: append(m.keys, "network="+string(r.network)), hidden: len(m.keys) > 0, layer: r.layer,
@@ -83,13 +84,12 @@ func (st *stage) runWords(cmd *instructions.RunCommand) (words []string, script 
 
 // running is one RUN step's container.
 type running struct {
-	st    *stage
-	words []string
-	// scripted: the first word is a script of the engine's.
-	scripted bool
-	env      []string
-	mounts   *mounts
-	network  instructions.NetworkMode
+	st      *stage
+	words   []string
+	env     []string
+	mounts  *mounts
+	network instructions.NetworkMode
+	stubs   []string // what was made for mounts to stand on, outermost first
 }
 
 // layer runs the command and gives what it changed. After an error no container is left.
@@ -107,8 +107,8 @@ func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) 
 	if err = r.makeTargets(ctx, made.ID); err == nil {
 		err = r.execute(ctx, string(made.ID))
 	}
-	if err == nil && r.scripted {
-		err = r.dropScript(ctx, made.ID)
+	if err == nil {
+		err = r.dropStubs(ctx, made.ID)
 	}
 	if err != nil {
 		r.remove(ctx, made.ID, false)
@@ -123,72 +123,102 @@ func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) 
 	return diff, func(ok bool) { r.remove(ctx, made.ID, ok) }, nil
 }
 
-// makeTargets makes what the step's mounts stand on, for it stays in the image: were it left to the OCI runtime, each would
-// give it modes of its own.
+// makeTargets makes what the step's mounts and the image's volumes stand on: were it left to the OCI runtime, each would give
+// it modes of its own.
 func (r *running) makeTargets(ctx context.Context, id engine.ContainerID) error {
-	targets := slices.Clone(r.mounts.specs)
-	for _, v := range r.st.config.VolumePaths {
-		targets = append(targets, engine.MountSpec{Kind: engine.MountVolume, Target: v})
-	}
-	if len(targets) == 0 {
+	if len(r.mounts.specs)+len(r.st.config.VolumePaths) == 0 {
 		return nil
 	}
-	at, err := r.st.b.s.Roots.Mount(ctx, id)
-	if err != nil {
-		return err
-	}
-	tree, err := fstree.Open(at)
+	tree, err := r.tree(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer tree.Close()
-	for _, m := range targets {
-		made := tree.MakeAll
-		if m.Kind == engine.MountBind {
-			if info, err := os.Stat(m.Source); err == nil && !info.IsDir() {
-				made = tree.MakeFile
-			}
-		}
-		p, err := made(m.Target)
+	for _, m := range r.mounts.specs {
+		missing, err := missing(tree, m.Target)
 		if err != nil {
 			return err
 		}
-		if err := p.Close(); err != nil {
+		r.stubs = append(r.stubs, missing...)
+		info, err := os.Stat(m.Source)
+		if err := makeTarget(tree, m.Target, m.Kind == engine.MountBind && err == nil && !info.IsDir()); err != nil {
+			return err
+		}
+	}
+	for _, v := range r.st.config.VolumePaths {
+		if err := makeTarget(tree, v, false); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// dropScript removes from a container's root what the script stood on.
-func (r *running) dropScript(ctx context.Context, id engine.ContainerID) error {
-	roots := r.st.b.s.Roots
-	at, err := roots.Mount(ctx, id)
+func makeTarget(tree *fstree.Tree, target string, isFile bool) error {
+	made := tree.MakeAll
+	if isFile {
+		made = tree.MakeFile
+	}
+	p, err := made(target)
 	if err != nil {
 		return err
 	}
-	tree, err := fstree.Open(at)
+	return p.Close()
+}
+
+// tree is a container's root.
+func (r *running) tree(ctx context.Context, id engine.ContainerID) (*fstree.Tree, error) {
+	at, err := r.st.b.s.Roots.Mount(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return fstree.Open(at)
+}
+
+// dropStubs removes what was made for mounts and is still as it was made, so that the image has nothing of them, as with
+// BuildKit (executor/stubs.go).
+func (r *running) dropStubs(ctx context.Context, id engine.ContainerID) error {
+	if len(r.stubs) == 0 {
+		return nil
+	}
+	tree, err := r.tree(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer tree.Close()
-	script, err := tree.Find(r.words[0], false)
+	for _, at := range slices.Backward(r.stubs) {
+		if err := dropStub(tree, at); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func dropStub(tree *fstree.Tree, at string) error {
+	p, err := tree.Find(at, false)
 	if err != nil {
 		return err
 	}
-	defer script.Close()
-	if err := script.Dir.RemoveAll(script.Name); err != nil {
-		return err
-	}
-	if others, err := script.Dir.Names(); err != nil || len(others) > 0 {
-		return err
-	}
-	dir, err := tree.Find(path.Dir(r.words[0]), false)
+	defer p.Close()
+	st, err := p.Dir.Lstat(p.Name)
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
-	return dir.Dir.RemoveAll(dir.Name)
+	used := !st.Mode.IsRegular() || st.Size > 0
+	if st.Mode.IsDir() {
+		dir, err := p.OpenDir()
+		if err != nil {
+			return err
+		}
+		names, err := dir.Names()
+		if err := errors.Join(err, dir.Close()); err != nil {
+			return err
+		}
+		used = len(names) > 0
+	}
+	if used {
+		return nil
+	}
+	return p.Dir.RemoveAll(p.Name)
 }
 
 // remove takes the container away, unless it was asked to stay.

@@ -92,7 +92,7 @@ func (st *stage) from(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		st.image, st.platform, st.author = base.image, base.platform, base.author
+		st.image, st.platform, st.author, st.args = base.image, base.platform, base.author, base.args.clone()
 		st.config = declare.New(base.config.ImageConfig, st.b.file.Escape)
 	} else if err := st.fromImage(ctx, name); err != nil {
 		return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 
 	"github.com/moby/patternmatcher"
 
@@ -185,19 +187,9 @@ func (w *writer) anyIn(ctx context.Context, dir *fstree.Dir, rel string) (bool, 
 
 // makeDirs finds a directory of a tree and makes what is missing of it, with the given owner.
 func makeDirs(tree *fstree.Tree, name string, owner *accounts.Owner) (*fstree.Dir, error) {
-	var missing []string
-	for at := path.Clean(name); at != "/"; at = path.Dir(at) {
-		p, err := tree.Find(at, true)
-		if err == nil {
-			if err := p.Close(); err != nil {
-				return nil, err
-			}
-			break
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		missing = append(missing, at)
+	made, err := missing(tree, name)
+	if err != nil {
+		return nil, err
 	}
 	p, err := tree.MakeAll(name)
 	if err != nil {
@@ -205,13 +197,62 @@ func makeDirs(tree *fstree.Tree, name string, owner *accounts.Owner) (*fstree.Di
 	}
 	defer p.Close()
 	if owner != nil && (owner.UID != 0 || owner.GID != 0) {
-		for _, at := range missing {
+		for _, at := range made {
 			if err := giveDir(tree, at, *owner); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return p.OpenDir()
+}
+
+// missing lists what is not there of a path, outermost first.
+func missing(tree *fstree.Tree, name string) ([]string, error) {
+	var all []string
+	for at := path.Clean(name); at != "/"; at = path.Dir(at) {
+		p, err := tree.Find(at, true)
+		if err == nil {
+			err = p.Close()
+			slices.Reverse(all)
+			return all, err
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		all = append(all, at)
+	}
+	slices.Reverse(all)
+	return all, nil
+}
+
+// replaceLinks makes directories of the links that lead to a path.
+func replaceLinks(tree *fstree.Tree, name string) error {
+	at := "/"
+	for _, word := range strings.Split(strings.Trim(path.Clean(name), "/"), "/") {
+		at = path.Join(at, word)
+		p, err := tree.Find(at, false)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		st, err := p.Dir.Lstat(p.Name)
+		if err == nil && st.Mode.Type() == fs.ModeSymlink {
+			err = p.Dir.RemoveAll(p.Name)
+		}
+		if err := errors.Join(err, p.Close()); err != nil {
+			return err
+		}
+		made, err := tree.MakeAll(at)
+		if err != nil {
+			return err
+		}
+		if err := made.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func giveDir(tree *fstree.Tree, name string, owner accounts.Owner) error {

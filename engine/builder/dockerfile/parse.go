@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -67,7 +68,15 @@ func (e syntaxError) Unwrap() []error { return []error{e.error, ErrSyntax} }
 
 // Parse reads a Dockerfile.
 func Parse(r io.Reader) (*File, error) {
-	doc, err := parser.Parse(r)
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	var directives parser.DirectiveParser
+	if _, err := directives.ParseAll(text); err != nil {
+		return nil, syntaxError{err} // its lines are counted from another number
+	}
+	doc, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
 		return nil, located(err)
 	}
@@ -89,7 +98,7 @@ func located(err error) error {
 		return ErrEmpty
 	}
 	var at *parser.LocationError
-	if errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0 {
+	if errors.As(err, &at) && len(at.Locations) > 0 && len(at.Locations[0]) > 0 && at.Locations[0][0].Start.Line > 0 {
 		err = &Error{at.Locations[0][0].Start.Line, err}
 	}
 	return syntaxError{err}

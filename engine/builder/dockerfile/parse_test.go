@@ -40,6 +40,8 @@ func TestErrorsNameTheLine(t *testing.T) {
 		"RUN a":                          "no build stage in current context",
 		"# only a comment":               "file with no instructions",
 		"FROM a\nRUN <<EOF\nunending":    "dockerfile parse error on line 2: unterminated heredoc",
+		"# escape=`\n# escape=`\nFROM a": "only one escape parser directive can be used",
+		"# escape=x\nFROM a":             "invalid escape token 'x' does not match ` or \\",
 		"FROM a\nONBUILD FROM b":         "dockerfile parse error on line 2: FROM isn't allowed as an ONBUILD trigger",
 		"FROM a\nHEALTHCHECK NONE x":     "dockerfile parse error on line 2: HEALTHCHECK NONE takes no arguments",
 		"FROM a\nENTRYPOINT [\"a\", 1]x": "",
