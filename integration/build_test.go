@@ -11,13 +11,21 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/registry"
 )
 
 var updateBuilds = flag.Bool("update-builds", false, "write testdata/builds: from the oracle what it can build, all else from this engine")
@@ -131,10 +139,14 @@ func (e *engine) built(t *testing.T, r recipe) string {
 func (r recipe) plant(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	files := map[string]string{"Dockerfile": r.text}
-	for name, content := range r.files {
-		files[name] = content
-	}
+	plantIn(t, dir, map[string]string{"Dockerfile": r.text})
+	plantIn(t, dir, r.files)
+	return dir
+}
+
+// plantIn writes files, whose content says what they are as a recipe's does.
+func plantIn(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
 	for name, content := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -157,7 +169,6 @@ func (r recipe) plant(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	return dir
 }
 
 var (
@@ -369,6 +380,145 @@ func TestBuildEndsWithItsClient(t *testing.T) {
 	cancel()
 	cmd.Wait() //nolint:errcheck // it was killed
 	eventually(t, "its container is gone", func() bool { return e.must("ps", "-aq") == "" })
+}
+
+// The history of an image that came from elsewhere serves as cache for those who name it, and only for them.
+func TestBuildCacheFrom(t *testing.T) {
+	e := start(t)
+	r := recipe{
+		text:  "FROM testbox\nENV A=1\nRUN echo one > /one\nCOPY d /d\nWORKDIR /w\nRUN echo two > /two\nCMD [\"x\"]\n",
+		files: map[string]string{"d/a": "a", "d/b": "b"},
+	}
+	dir := r.plant(t)
+	build := func(args ...string) string { return e.must(append(append([]string{"build"}, args...), dir)...) }
+	build("-t", "shared")
+	id := e.must("image", "inspect", "-f", "{{.Id}}", "shared")
+	archive := filepath.Join(t.TempDir(), "shared.tar")
+	e.must("save", "-o", archive, "shared")
+	forget := func() {
+		t.Helper()
+		e.must("rmi", "-f", "shared")
+		e.must("image", "prune", "-f")
+		e.must("builder", "prune", "-a", "-f")
+		if out := e.must("images", "-a", "--format", "{{.Repository}}"); out != "testbox" {
+			t.Fatalf("there are still %s", out)
+		}
+		e.must("load", "-i", archive)
+	}
+	forget()
+	out := build("--cache-from", "none:none", "--cache-from", "shared", "-t", "again")
+	if strings.Contains(out, "Running in") || strings.Count(out, "Using cache") != 6 {
+		t.Errorf("with the image as cache:\n%s", out)
+	}
+	if got := e.must("image", "inspect", "-f", "{{.Id}}", "again"); got != id {
+		t.Errorf("it made %s of %s", got, id)
+	}
+	e.must("rmi", "-f", "again")
+	forget()
+	if err := os.WriteFile(filepath.Join(dir, "d", "b"), []byte("changed"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out := build("--cache-from", "shared", "-t", "again"); strings.Count(out, "Using cache") != 2 || strings.Count(out, "Running in") != 1 {
+		t.Errorf("after a change:\n%s", out)
+	}
+	if got := e.must("run", "--rm", "again", "cat", "/d/b", "/two"); got != "changedtwo" {
+		t.Errorf("it holds %q", got)
+	}
+	e.must("rmi", "-f", "again")
+	forget()
+	if out := build("--cache-from", "shared", "--no-cache"); strings.Contains(out, "Using cache") {
+		t.Errorf("without the cache:\n%s", out)
+	}
+	forget()
+	if out := build(); strings.Contains(out, "Using cache") {
+		t.Errorf("an image that nobody named is a cache:\n%s", out)
+	}
+}
+
+// A daemon that is killed at a step of a build leaves nothing of that step, and the steps before it in the cache.
+func TestKilledInBuild(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	const done = "FROM testbox\nRUN echo one > /one\nCOPY Dockerfile /\n"
+	dir := recipe{text: done}.plant(t)
+	e.must("build", dir)
+	text := map[string]string{
+		"build.made": "RUN echo two > /two\n", "build.ran": "RUN echo ran > /ran\n", "build.copied": "COPY Next /next\n", "build.committed": "RUN echo three > /three\n",
+	}
+	// The daemon's own control group comes with its first container and goes when it starts without any.
+	steady := func() []string {
+		return slices.DeleteFunc(e.footprint(), func(thing string) bool {
+			return strings.HasPrefix(thing, "control group ") && strings.HasPrefix(filepath.Base(thing), "xc-")
+		})
+	}
+	for step, last := range text {
+		t.Run(step, func(t *testing.T) {
+			e.t = t
+			e.kill(syscall.SIGTERM)
+			e.boot()
+			before := steady()
+			next := filepath.Join(dir, "Next")
+			if err := os.WriteFile(next, []byte(done+last), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			e.dies(step, "build", "-f", next, dir)
+			var diff string
+			for end := time.Now().Add(kit.patience * 5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+				if diff = cmp.Diff(before, steady()); diff == "" || time.Now().After(end) {
+					break
+				}
+			}
+			if diff != "" {
+				t.Errorf("not as before (-before +now):\n%s", diff)
+			}
+			if got := e.must("build", "-f", next, dir); strings.Count(got, "Using cache") != 2 {
+				t.Errorf("after the restart:\n%s", got)
+			}
+		})
+	}
+	e.t = t
+}
+
+// A daemon that is killed while it fetches a build's base image leaves nothing of either.
+func TestKilledInPullOfABase(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	stalled := make(chan struct{}, 1)
+	whole := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	var stalls atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stalls.Load() && r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/blobs/") {
+			select {
+			case stalled <- struct{}{}:
+			default:
+			}
+			<-r.Context().Done()
+			return
+		}
+		whole.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	ref := strings.TrimPrefix(server.URL, "http://") + "/base:1"
+	e.must("build", "-t", ref, recipe{text: "FROM testbox\nRUN echo base > /base\n"}.plant(t))
+	e.must("push", ref)
+	e.must("rmi", ref)
+	e.must("builder", "prune", "-a", "-f")
+	before := e.footprint()
+	stalls.Store(true)
+	dir := recipe{text: "FROM " + ref + "\nRUN cat /base\n"}.plant(t)
+	cmd := e.command(context.Background(), "build", dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-stalled
+	e.kill(syscall.SIGKILL)
+	cmd.Wait() //nolint:errcheck // its daemon is gone
+	e.boot()
+	e.asBefore(before)
+	stalls.Store(false)
+	if got := e.must("build", dir); !strings.Contains(got, "Successfully built") {
+		t.Errorf("after the restart:\n%s", got)
+	}
 }
 
 // A daemon that is killed amid a build leaves nothing of it but the steps that were done.
