@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -66,7 +68,58 @@ func TestXCBuild(t *testing.T) {
 	if r := build("FROM testbox\nRUN --mount=type=secret,id=token,required true\n"); r.code != 1 || !strings.Contains(r.err, "secret token: not found") {
 		t.Errorf("a secret that is missing: %d %s", r.code, r.err)
 	}
+	agent := sshAgent(t)
+	if got := gave("--mount=type=ssh send unix $SSH_AUTH_SOCK hello", "--ssh", "default="+agent); got != "the agent got hello" {
+		t.Errorf("of the agent came %q", got)
+	}
+	if got := gave("--mount=type=ssh,id=other,target=/tmp/agent send unix /tmp/agent hello", "--ssh", "default="+secret, "--ssh", "other="+agent); got != "the agent got hello" {
+		t.Errorf("of another agent came %q", got)
+	}
+	if got := gave("--mount=type=ssh echo \"[$SSH_AUTH_SOCK]\""); got != "[]" {
+		t.Errorf("without an agent the variable is %s", got)
+	}
+	for _, c := range []struct{ mount, socket, want string }{
+		{"type=ssh,required", "", "unset ssh forward key default"}, {"type=ssh", "default=" + secret, "is no socket"}, {"type=ssh", "default=/no/such", "no such file"},
+	} {
+		var args []string
+		if c.socket != "" {
+			args = []string{"--ssh", c.socket}
+		}
+		if r := build("FROM testbox\nRUN --mount="+c.mount+" true\n", append(args, "--no-cache")...); r.code != 1 || !strings.Contains(r.err, c.want) {
+			t.Errorf("%v: %d %s", c, r.code, r.err)
+		}
+	}
 	e.must("rmi", "-f", "made")
+}
+
+// sshAgent answers whoever connects to its socket, and returns the socket's path.
+func sshAgent(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "xc") // short, because socket paths are
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "agent")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			buf := make([]byte, 64)
+			if n, err := c.Read(buf); err == nil {
+				fmt.Fprintf(c, "the agent got %s", buf[:n])
+			}
+			c.Close()
+		}
+	}()
+	return path
 }
 
 // The state before a step that failed can be entered, also after the cache was pruned.

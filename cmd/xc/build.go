@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,7 +18,7 @@ import (
 type building struct {
 	wire.Build
 	tags, args, labels, secrets, networks, dns, dnsSearch []string
-	hosts                                                 []string
+	hosts, ssh                                            []string
 	memory, shm                                           string
 	file, idFile                                          string
 	noDNS, inPlace, quiet, noRemove                       bool
@@ -52,6 +54,7 @@ to files that are named by their diff ids, and the image's configuration to jail
 	f.StringArrayVar(&b.args, "build-arg", nil, "KEY=VALUE of an ARG; KEY alone takes it from the environment; may be repeated")
 	f.StringArrayVar(&b.labels, "label", nil, "KEY=VALUE; may be repeated")
 	f.StringArrayVar(&b.secrets, "secret", nil, "id=NAME,src=FILE or id=NAME,env=VARIABLE, for RUN --mount=type=secret; may be repeated")
+	f.StringArrayVar(&b.ssh, "ssh", nil, "ID[=SOCKET] of an ssh agent, for RUN --mount=type=ssh; ID is default there unless it says another, SOCKET that of SSH_AUTH_SOCK; may be repeated")
 	f.StringVar(&b.Target, "target", "", "stage to build; otherwise the last")
 	f.StringVar(&b.Platform, "platform", "", "OS[/ARCHITECTURE[/VARIANT]] of base images; otherwise what suits this host best")
 	f.BoolVar(&b.NoCache, "no-cache", false, "do every step")
@@ -130,7 +133,29 @@ func (b *building) values() error {
 		r.failed("--secret", err)
 		b.Secrets[id] = content
 	}
+	b.SSH = map[string]string{}
+	for _, text := range b.ssh {
+		id, socket, err := readAgent(text)
+		r.failed("--ssh", err)
+		b.SSH[id] = socket
+	}
 	return errors.Join(r.errs...)
+}
+
+// readAgent reads ID or ID=SOCKET.
+func readAgent(text string) (id, socket string, err error) {
+	id, socket, named := strings.Cut(text, "=")
+	if !named {
+		socket = os.Getenv("SSH_AUTH_SOCK")
+	}
+	switch {
+	case id == "":
+		return "", "", fmt.Errorf("%q: there must be ID or ID=SOCKET", text)
+	case socket == "":
+		return "", "", fmt.Errorf("%q: there is no SSH_AUTH_SOCK in the environment, and no socket is named", text)
+	}
+	socket, err = filepath.Abs(socket)
+	return id, socket, err
 }
 
 // readSecret reads id=NAME,src=FILE or id=NAME,env=VARIABLE; without either it is the variable or else the file NAME.

@@ -21,6 +21,8 @@ type mounts struct {
 	env   []string
 	keys  []string // what of them the step's result depends on
 
+	agents int // ssh agents at places of their own
+
 	undo []func(context.Context) error
 }
 
@@ -178,8 +180,14 @@ func (st *stage) sshMount(m *mounts, w *instructions.Mount, target string) error
 		}
 		return nil
 	}
+	if info, err := os.Stat(socket); err != nil {
+		return invalidf("ssh agent %s: %w", id, err)
+	} else if info.Mode().Type() != os.ModeSocket {
+		return invalidf("ssh agent %s: %s is no socket", id, socket)
+	}
 	if target == "" {
-		target = "/run/buildkit/ssh_agent.0"
+		target = fmt.Sprintf("/run/buildkit/ssh_agent.%d", m.agents)
+		m.agents++
 	}
 	m.bind(socket, target, false)
 	m.env = append(m.env, "SSH_AUTH_SOCK="+target)

@@ -272,3 +272,25 @@ func TestManagersOnly(t *testing.T) {
 		}
 	}
 }
+
+// A build reaches no more of the host than its caller.
+func TestBuildsOfUsers(t *testing.T) {
+	u := newUsers(t, &nativeapi.Rights{Grants: []nativeapi.Grant{nativeapi.GrantImages}})
+	for what, b := range map[string]wire.Build{
+		"an agent": {SSH: map[string]string{"default": "/run/some.sock"}}, "the host's network": {Network: wire.NetworkWish{Mode: "host"}},
+		"a network of others": {Network: wire.NetworkWish{Networks: []wire.NetworkJoin{{Network: "bridge"}}}}, "containers that stay": {Keep: true},
+	} {
+		for _, err := range u.alice.Build(t.Context(), b, strings.NewReader("")) {
+			if engine.KindOf(err) != engine.Forbidden {
+				t.Errorf("%s: %v", what, err)
+			}
+			break
+		}
+		for _, err := range u.root.Build(t.Context(), b, strings.NewReader("")) {
+			if engine.KindOf(err) == engine.Forbidden {
+				t.Errorf("%s of root: %v", what, err)
+			}
+			break
+		}
+	}
+}

@@ -52,8 +52,8 @@ func (s *Server) build(ctx context.Context, c *call) error {
 	return c.ended()
 }
 
-// admitBuild refuses what a caller other than root may not have a build do: join networks that are not the caller's, and leave
-// containers that would be nobody's.
+// admitBuild refuses what a caller other than root may not have a build do: join networks that are not the caller's, reach
+// sockets of the host, and leave containers that would be nobody's.
 func admitBuild(p peer, b wire.Build) error {
 	if p.root {
 		return nil
@@ -69,6 +69,10 @@ func admitBuild(p peer, b wire.Build) error {
 			return refuse("user %d may not join the network %s", p.uid, j.Network)
 		}
 	}
+	if len(b.SSH) > 0 {
+		// The daemon would connect to any socket that is named, with rights that its caller has not.
+		return refuse("only root may give a build an ssh agent: give it a key by a secret instead")
+	}
 	if b.Keep {
 		return refuse("only root may keep the containers of a build")
 	}
@@ -79,7 +83,7 @@ func (s *Server) buildRequest(b wire.Build) (engine.BuildRequest, error) {
 	w := &wish{}
 	req := engine.BuildRequest{
 		Remote: b.Remote, Dockerfile: b.File, Tags: b.Tags, Target: b.Target, Args: b.Args, Labels: b.Labels, NoCache: b.NoCache, Pull: b.Pull,
-		KeepContainers: b.Keep, RemoveFailed: !b.Keep, KeepLast: b.Debug, CacheFrom: b.CacheFrom, Resources: w.resources(b.Limits), Secrets: b.Secrets,
+		KeepContainers: b.Keep, RemoveFailed: !b.Keep, KeepLast: b.Debug, CacheFrom: b.CacheFrom, Resources: w.resources(b.Limits), Secrets: b.Secrets, SSH: b.SSH,
 		Network: w.network(wire.ContainerCreate{Network: b.Network}),
 	}
 	if len(b.Network.Networks) > 1 {

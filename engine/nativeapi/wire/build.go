@@ -23,6 +23,8 @@ type Build struct {
 	EmptyDNS bool              `json:"empty_dns,omitempty"` // they have no name servers
 	Limits   Limits            `json:"limits"`
 	Secrets  map[string][]byte `json:"secrets,omitempty"` // by id
+	// SSH are paths on the daemon's host of ssh agents' sockets, by id. Only root may give them.
+	SSH map[string]string `json:"ssh,omitempty"`
 }
 
 // String keeps secrets out of logs.
