@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"os"
 	"time"
 )
 
@@ -239,6 +240,9 @@ type CreateRequest struct {
 	Spec     Spec
 	// Endpoints are the wanted places in networks by name or id; empty means Spec.Network.Mode alone.
 	Endpoints map[string]EndpointSpec
+	// Opened are files of the host by their absolute paths that the asker has opened: what the labels have copied is read from them, and
+	// not by those paths. They are the asker's, and open until the container is made.
+	Opened map[string]*os.File
 }
 
 // CreateResult answers a create. Warnings name accepted fields that this platform does not honour.

@@ -303,3 +303,76 @@ func TestXCSignals(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// TestXCForUsers runs xc as a user of the host who is not root: what that user may open is what its containers get.
+func TestXCForUsers(t *testing.T) {
+	const uid = 54321
+	e := start(t, func(e *engine) {
+		config := filepath.Join(e.dir, "xc.conf")
+		rules := `{"access": [{"users": ["54321"], "rights": ["images"], "paths": ["/etc", "/etc/*"]}]}`
+		if err := os.WriteFile(config, []byte(rules), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e.flags = append(e.flags, "-c", config)
+	})
+	// The user must reach the socket, the program and files of its own.
+	program, err := os.ReadFile(filepath.Join(kit.bin, "xc"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(e.dir, "home")
+	for _, do := range []error{
+		os.Chmod(e.dir, 0o755), os.WriteFile(filepath.Join(e.dir, "xc"), program, 0o755), os.Mkdir(home, 0o755),
+		os.WriteFile(filepath.Join(home, "mine"), []byte("of the user\n"), 0o600), os.WriteFile(filepath.Join(home, "Dockerfile"), []byte("FROM testbox\nCOPY mine /mine\n"), 0o644),
+		os.WriteFile(filepath.Join(e.dir, "roots"), []byte("of root\n"), 0o600),
+		os.Chown(home, uid, uid), os.Chown(filepath.Join(home, "mine"), uid, uid),
+	} {
+		if do != nil {
+			t.Fatal(do)
+		}
+	}
+	xc := func(args ...string) result {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(context.Background(), kit.patience*time.Minute)
+		defer cancel()
+		cmd := e.xcCommand(ctx, args...)
+		cmd.Path, cmd.Dir = filepath.Join(e.dir, "xc"), home
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+			t.Fatal(err)
+		}
+		return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+	}
+	for _, c := range []struct {
+		args      []string
+		code      int
+		out, errs string
+	}{
+		{[]string{"run", "--copy", "mine:/etc/copied", "testbox", "cat", "/etc/copied"}, 0, "of the user\n", ""},
+		{[]string{"run", "--copy", "../roots:/etc/copied", "testbox", "cat", "/etc/copied"}, 1, "", `needs the right "path", or to be passed opened`},
+		{[]string{"run", "-v", "/etc/passwd:/p:ro", "testbox", "wc", "/p"}, 0, "", ""},
+		{[]string{"run", "-v", "/etc:/e:ro", "testbox", "touch", "/e/x"}, 1, "", "read-only"},
+		{[]string{"run", "-v", "/etc:/e", "testbox", "true"}, 1, "", "read-only: /etc:TARGET:ro"},
+		{[]string{"run", "-v", "/etc/shadow:/s:ro", "testbox", "true"}, 1, "", "has not shown that /etc/shadow can be opened"},
+		{[]string{"run", "-v", home + ":/h:ro", "testbox", "true"}, 1, "", `needs the right "path", or to be among the "paths"`},
+		{[]string{"build", "-t", "made", "."}, 0, "", ""},
+		{[]string{"run", "made", "cat", "/mine"}, 0, "of the user\n", ""},
+		{[]string{"create", "--name", "kept", "testbox"}, 0, "", ""},
+		{[]string{"cp", "mine", "kept:/tmp/mine"}, 0, "", ""},
+		{[]string{"cp", "../roots", "kept:/tmp/roots"}, 1, "", "permission denied"},
+		{[]string{"cp", "kept:/tmp/mine", "back"}, 0, "", ""},
+		{[]string{"volume", "create", "vv"}, 1, "", `needs the right "volumes"`},
+		{[]string{"network", "create", "nn"}, 1, "", `needs the right "networks"`},
+		{[]string{"rm", "kept"}, 0, "kept\n", ""},
+	} {
+		r := xc(c.args...)
+		if r.code != c.code || c.out != "" && r.out != c.out || !strings.Contains(r.err, c.errs) {
+			t.Errorf("xc %v: %+v, want %d, %q, %q", c.args, r, c.code, c.out, c.errs)
+		}
+	}
+	if got, err := os.ReadFile(filepath.Join(home, "back")); err != nil || string(got) != "of the user\n" {
+		t.Errorf("copied out: %q, %v", got, err)
+	}
+}

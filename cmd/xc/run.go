@@ -142,12 +142,12 @@ func (o *createOptions) flags(f *pflag.FlagSet) {
 }
 
 // createPulled makes a container of an image, which is fetched of its registry where it is missing.
-func (a *app) createPulled(ctx context.Context, c wire.ContainerCreate, pull string) (wire.Created, error) {
+func (a *app) createPulled(ctx context.Context, c wire.ContainerCreate, opened []*os.File, pull string) (wire.Created, error) {
 	if !slices.Contains([]string{"missing", "always", "never"}, pull) {
 		return wire.Created{}, usageError{fmt.Errorf("--pull %s: missing, always or never", pull)}
 	}
 	if pull != "always" {
-		made, err := a.daemon().CreateContainer(ctx, c)
+		made, err := a.daemon().CreateContainer(ctx, c, opened...)
 		if pull == "never" || !notFound(err, engine.ResourceImage) {
 			return made, err
 		}
@@ -160,13 +160,15 @@ func (a *app) createPulled(ctx context.Context, c wire.ContainerCreate, pull str
 		}
 		p.report(l)
 	}
-	return a.daemon().CreateContainer(ctx, c)
+	return a.daemon().CreateContainer(ctx, c, opened...)
 }
 
 // create makes a container and tells what the daemon warns of. What its image asks for beyond the usual is asked of the user, unless
 // yes is set.
 func (a *app) create(ctx context.Context, c wire.ContainerCreate, o createOptions) (wire.Created, error) {
-	made, err := a.createPulled(ctx, c, o.pull)
+	opened := openAll(c)
+	defer closeAll(opened)
+	made, err := a.createPulled(ctx, c, opened, o.pull)
 	var told *client.Error
 	if errors.As(err, &told) && len(told.Told.Consents) > 0 {
 		if !o.yes {
@@ -183,7 +185,7 @@ func (a *app) create(ctx context.Context, c wire.ContainerCreate, o createOption
 			name, value, _ := strings.Cut(label, "=")
 			c.Labels[name] = value
 		}
-		made, err = a.daemon().CreateContainer(ctx, c)
+		made, err = a.daemon().CreateContainer(ctx, c, opened...)
 	}
 	for _, w := range made.Warnings {
 		a.warn("warning: " + w)

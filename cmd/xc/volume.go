@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -74,7 +75,12 @@ func volumeCreateCommand(a *app) *cobra.Command {
 				}
 				v.Device = abs
 			}
-			made, err := a.daemon().CreateVolume(cmd.Context(), v)
+			var opened []*os.File
+			if f, err := openFor(v.Device, true); err == nil {
+				defer f.Close()
+				opened = append(opened, f)
+			}
+			made, err := a.daemon().CreateVolume(cmd.Context(), v, opened...)
 			if err != nil {
 				return a.explainImage(cmd.Context(), v.Image, err)
 			}

@@ -32,6 +32,7 @@ func accessPolicy(rules []daemon.AccessRule) (nativeapi.Policy, error) {
 				rights.Grants = append(rights.Grants, r.rights.Grants...)
 				rights.Volumes = append(rights.Volumes, r.rights.Volumes...)
 				rights.Networks = append(rights.Networks, r.rights.Networks...)
+				rights.Paths = append(rights.Paths, r.rights.Paths...)
 			}
 		}
 		return rights, known
@@ -72,12 +73,17 @@ func readAccess(r daemon.AccessRule) (out accessRule, err error) {
 		}
 		out.rights.Grants = append(out.rights.Grants, nativeapi.Grant(right))
 	}
-	for _, p := range slices.Concat(r.Volumes, r.Networks) {
+	for _, p := range slices.Concat(r.Volumes, r.Networks, r.Paths) {
 		if _, err := path.Match(p, ""); err != nil {
 			return out, fmt.Errorf("pattern %q: %w", p, err)
 		}
 	}
-	out.rights.Volumes, out.rights.Networks = r.Volumes, r.Networks
+	for _, p := range r.Paths {
+		if !path.IsAbs(p) || path.Clean(p) != p {
+			return out, fmt.Errorf("path %q: must be absolute, and as short as it can be written", p)
+		}
+	}
+	out.rights.Volumes, out.rights.Networks, out.rights.Paths = r.Volumes, r.Networks, r.Paths
 	return out, nil
 }
 

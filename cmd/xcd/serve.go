@@ -13,6 +13,7 @@ import (
 	"github.com/xcengine/xc/engine/nativeapi"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 	"github.com/xcengine/xc/engine/platform"
+	"github.com/xcengine/xc/engine/platform/hostfile"
 	"github.com/xcengine/xc/engine/platform/peercred"
 )
 
@@ -56,7 +57,7 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 			Memberships: d.Containers, Volumes: d.Volumes, Builder: d.Builder, Registries: d.Registries,
 		},
 		Listen:  func(ctx context.Context, path string) (net.Listener, error) { return listenUnix(ctx, path, "", mode) },
-		PeerUID: peercred.UID, Policy: policy, Log: log,
+		PeerUID: peercred.UID, Policy: policy, Inert: hostfile.Inert, Log: log,
 		Version: wire.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
 	})
 	serving, stop := errgroup.WithContext(ctx)

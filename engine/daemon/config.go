@@ -72,6 +72,7 @@ type AccessRule struct {
 	Rights   []string `json:"rights"`   // docs/daemon.md lists them
 	Volumes  []string `json:"volumes"`  // patterns of names that may be mounted
 	Networks []string `json:"networks"` // patterns of names that may be joined
+	Paths    []string `json:"paths"`    // patterns of paths of the host that may be mounted by who can open them
 }
 
 // DefaultBridge sets up the network "bridge".

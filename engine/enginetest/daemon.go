@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -97,15 +98,20 @@ func Serve(t *testing.T, s nativeapi.Services, uid int) (socket string) {
 // ServeWith is Serve with a policy.
 func ServeWith(t *testing.T, s nativeapi.Services, uid int, policy nativeapi.Policy) (socket string) {
 	t.Helper()
+	return ServeConfig(t, nativeapi.Config{Services: s, Policy: policy, Inert: func(*os.File) (bool, error) { return true, nil }}, uid)
+}
+
+// ServeConfig is Serve with a configuration, of which it completes what has nothing to do with rights.
+func ServeConfig(t *testing.T, c nativeapi.Config, uid int) (socket string) {
+	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := nativeapi.New(nativeapi.Config{
-		Services: s, Version: wire.Version{Version: "1", API: "v1"}, Log: slog.New(slog.DiscardHandler),
-		Listen:  func(_ context.Context, path string) (net.Listener, error) { return net.Listen("unix", path) },
-		PeerUID: func(net.Conn) (int, error) { return uid, nil }, Policy: policy,
-	})
+	c.Version, c.Log = wire.Version{Version: "1", API: "v1"}, slog.New(slog.DiscardHandler)
+	c.Listen = func(_ context.Context, path string) (net.Listener, error) { return net.Listen("unix", path) }
+	c.PeerUID = func(net.Conn) (int, error) { return uid, nil }
+	server := nativeapi.New(c)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()

@@ -57,7 +57,7 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 	}
 	c.Spec = mergeImage(c.Spec, config)
 	a.rest()
-	a.fillings = s.fillings(ctx, a, req.Platform)
+	a.fillings = s.fillings(ctx, a, req.Platform, hostFiles(req.Opened))
 	a.errs = append(a.errs, s.completeSpec(&c)...)
 	if c.Mounts, err = s.planMounts(c.Spec); err == nil {
 		a.readOnly(c.Mounts)

@@ -24,22 +24,25 @@ type filling struct {
 	open func(ctx context.Context) (io.ReadCloser, error)
 }
 
+// hostFiles opens files of the host: those that the asker has opened are read from there.
+type hostFiles map[string]*os.File
+
 // fillings finds the extra layers and the files to copy, in this order, and refuses what is not there.
-func (s *Service) fillings(ctx context.Context, a *asks, platform *engine.Platform) (all []filling) {
+func (s *Service) fillings(ctx context.Context, a *asks, platform *engine.Platform, host hostFiles) (all []filling) {
 	for _, from := range a.wishes.ExtraLayers {
 		what := "label " + engine.LabelExtraLayer + "=" + from
 		if path.IsAbs(from) {
-			if err := regular(from); err != nil {
+			if err := host.regular(from); err != nil {
 				a.refuse("%s: %w", what, err)
 				continue
 			}
-			all = append(all, filling{what, func(context.Context) (io.ReadCloser, error) { return openTar(from) }})
+			all = append(all, filling{what, func(context.Context) (io.ReadCloser, error) { return host.openTar(from) }})
 			continue
 		}
 		img, err := s.Images.Lookup(ctx, from, platform)
 		if err != nil {
 			if engine.KindOf(err) == engine.NotFound {
-				err = errors.New("there is no such image here: pull it first")
+				err = errors.New("there is no such image here: pull it first; a file is named by its path, with a slash")
 			}
 			a.refuse("%s: %w", what, err)
 			continue
@@ -54,18 +57,24 @@ func (s *Service) fillings(ctx context.Context, a *asks, platform *engine.Platfo
 	}
 	for _, f := range a.wishes.Copies {
 		what := "label " + engine.LabelCopy + "=" + f.Source + ":" + f.Target
-		if err := regular(f.Source); err != nil {
+		if err := host.regular(f.Source); err != nil {
 			a.refuse("%s: %w", what, err)
 			continue
 		}
-		all = append(all, filling{what, func(context.Context) (io.ReadCloser, error) { return tarOf(f) }})
+		all = append(all, filling{what, func(context.Context) (io.ReadCloser, error) { return host.tarOf(f) }})
 	}
 	return all
 }
 
 // regular refuses what is not a file with content.
-func regular(name string) error {
-	info, err := os.Stat(name)
+func (h hostFiles) regular(name string) error {
+	var info fs.FileInfo
+	var err error
+	if f := h[path.Clean(name)]; f != nil {
+		info, err = f.Stat()
+	} else {
+		info, err = os.Stat(name)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return errors.New("there is no such file on the host")
@@ -104,9 +113,37 @@ func kindOfTar(err error) engine.Kind {
 	return engine.KindOf(err)
 }
 
+// hostFile is a file to be read from its beginning.
+type hostFile struct {
+	io.Reader
+	io.Closer
+	fs.FileInfo
+}
+
+func (h hostFiles) open(name string) (hostFile, error) {
+	f := h[path.Clean(name)]
+	if f == nil {
+		var err error
+		if f, err = os.Open(name); err != nil {
+			return hostFile{}, err
+		}
+		info, err := f.Stat()
+		if err != nil {
+			f.Close()
+		}
+		return hostFile{f, f, info}, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return hostFile{}, err
+	}
+	// The place in the file is shared with whoever opened it.
+	return hostFile{io.NewSectionReader(f, 0, info.Size()), io.NopCloser(nil), info}, nil
+}
+
 // openTar opens a tar of the host, of any compression.
-func openTar(name string) (io.ReadCloser, error) {
-	f, err := os.Open(name)
+func (h hostFiles) openTar(name string) (io.ReadCloser, error) {
+	f, err := h.open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -127,14 +164,9 @@ type twoClosers struct {
 func (t twoClosers) Close() error { return errors.Join(t.ReadCloser.Close(), t.under.Close()) }
 
 // tarOf streams one file of the host as a tar. It becomes root's and keeps mode and time.
-func tarOf(f engine.FileCopy) (io.ReadCloser, error) {
-	in, err := os.Open(f.Source)
+func (h hostFiles) tarOf(f engine.FileCopy) (io.ReadCloser, error) {
+	in, err := h.open(f.Source)
 	if err != nil {
-		return nil, err
-	}
-	info, err := in.Stat()
-	if err != nil {
-		in.Close()
 		return nil, err
 	}
 	r, w := io.Pipe()
@@ -142,10 +174,10 @@ func tarOf(f engine.FileCopy) (io.ReadCloser, error) {
 		defer in.Close()
 		t := tar.NewWriter(w)
 		err := t.WriteHeader(&tar.Header{
-			Typeflag: tar.TypeReg, Name: strings.TrimPrefix(f.Target, "/"), Mode: int64(info.Mode().Perm()), Size: info.Size(), ModTime: info.ModTime(),
+			Typeflag: tar.TypeReg, Name: strings.TrimPrefix(f.Target, "/"), Mode: int64(in.Mode().Perm()), Size: in.Size(), ModTime: in.ModTime(),
 		})
 		if err == nil {
-			_, err = io.Copy(t, io.LimitReader(in, info.Size()))
+			_, err = io.Copy(t, io.LimitReader(in, in.Size()))
 		}
 		w.CloseWithError(errors.Join(err, t.Close())) // a file that shrank meanwhile is an error here
 	}()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -40,6 +41,8 @@ type Rights struct {
 	Grants []Grant
 	// Volumes and Networks are patterns (path.Match) of names that its containers may mount and join.
 	Volumes, Networks []string
+	// Paths are patterns of paths of the host that its containers may mount if the caller has opened them.
+	Paths []string
 }
 
 func (r Rights) has(g Grant) bool { return slices.Contains(r.Grants, g) }
@@ -126,7 +129,7 @@ func (p peer) owns(c engine.Container) bool {
 }
 
 // mayCreate marks a wish with its caller, and tells everything in it that the caller may not have.
-func (s *Server) mayCreate(ctx context.Context, p peer, b *wire.ContainerCreate) error {
+func (s *Server) mayCreate(ctx context.Context, p peer, b *wire.ContainerCreate, opened map[string]*os.File) error {
 	if p.root {
 		return nil
 	}
@@ -145,14 +148,19 @@ func (s *Server) mayCreate(ctx context.Context, p peer, b *wire.ContainerCreate)
 				errs = append(errs, fmt.Errorf("%s is the daemon's to say", name))
 			case strings.HasPrefix(name, engine.LabelVolume) && !path.IsAbs(labels[name]):
 				errs = append(errs, p.mayMount(labels[name]))
+			case strings.HasPrefix(name, engine.LabelVolume):
+				source, option, _ := strings.Cut(labels[name], ":")
+				errs = append(errs, s.mayGive(p, source, option != "ro", opened))
+			case k.Name == engine.LabelCopy, k.Name == engine.LabelExtraLayer: // below, by what they say
 			default:
 				need(Grant(k.Needs), name)
 			}
 		}
 	}
+	errs = append(errs, p.mayFill(*b, opened)...)
 	for _, m := range b.Mounts {
 		if path.IsAbs(m.Source) {
-			need(Grant(engine.PrivilegePath), "a path of the host ("+m.Source+")")
+			errs = append(errs, s.mayGive(p, m.Source, !m.ReadOnly, opened))
 		} else if m.Source != "" {
 			errs = append(errs, p.mayMount(m.Source))
 		}

@@ -20,13 +20,18 @@ func (s *Server) createContainer(ctx context.Context, c *call) error {
 	if err := c.read(&body); err != nil {
 		return err
 	}
-	if err := s.mayCreate(ctx, c.peer, &body); err != nil {
+	opened, err := c.opened(body.Opened)
+	if err != nil {
+		return err
+	}
+	if err := s.mayCreate(ctx, c.peer, &body, opened); err != nil {
 		return err
 	}
 	if err := s.entryPoint(ctx, &body); err != nil {
 		return err
 	}
 	req, err := createRequest(body)
+	req.Opened = opened
 	if err == nil {
 		err = s.checkPrefixes(ctx, body.Network.Networks)
 	}

@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/fdpass"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
@@ -40,6 +42,8 @@ type Config struct {
 	Version wire.Version
 	PeerUID func(net.Conn) (int, error)
 	Policy  Policy // of users other than root
+	// Inert tells whether files on the file system of an open file give nobody rights: neither by set-user-ID bits nor as devices.
+	Inert func(*os.File) (bool, error)
 	// Listen makes a further socket, which its listener's Close removes.
 	Listen func(ctx context.Context, path string) (net.Listener, error)
 	Log    *slog.Logger
@@ -104,7 +108,7 @@ func (s *Server) serve1(ctx context.Context, l net.Listener) error {
 		ConnContext: s.know,
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- server.Serve(fdpass.Listen(l)) }()
 	select {
 	case err := <-failed:
 		return err
@@ -125,6 +129,10 @@ func (s *Server) serve1(ctx context.Context, l net.Listener) error {
 
 // know notes who is at the other end of a connection.
 func (s *Server) know(ctx context.Context, c net.Conn) context.Context {
+	if carrying, ok := c.(*fdpass.Conn); ok {
+		ctx = context.WithValue(ctx, connectionKey{}, carrying)
+		c = carrying.UnixConn
+	}
 	uid, err := s.cfg.PeerUID(c)
 	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "peer not known", "error", err)

@@ -73,11 +73,12 @@ func (s *Server) createVolume(ctx context.Context, c *call) error {
 	if err := c.read(&body); err != nil {
 		return err
 	}
-	if p := c.peer; !p.root && (body.Device != "" || len(body.Options) > 0) && !p.rights.has(Grant(engine.PrivilegePath)) {
-		return &engine.Error{
-			Op: "create", Kind: engine.Forbidden, Resource: engine.ResourceVolume, ID: body.Name,
-			Err: fmt.Errorf("user %d needs the right %q for a volume of the host's files", p.uid, engine.PrivilegePath),
-		}
+	opened, err := c.opened(body.Opened)
+	if err != nil {
+		return err
+	}
+	if err := s.mayBack(c.peer, body, opened); err != nil {
+		return &engine.Error{Op: "create", Kind: engine.Forbidden, Resource: engine.ResourceVolume, ID: body.Name, Err: err}
 	}
 	req, err := s.volumeRequest(ctx, body)
 	if err != nil {
@@ -97,6 +98,19 @@ func (s *Server) createVolume(ctx context.Context, c *call) error {
 		return err
 	}
 	return c.answer(volume(v))
+}
+
+// mayBack tells whether a caller may have a volume of the host's files. It can be mounted to be written to.
+func (s *Server) mayBack(p peer, b wire.VolumeCreate, opened map[string]*os.File) error {
+	switch {
+	case p.root:
+		return nil
+	case len(b.Options) > 0 && !p.rights.has(Grant(engine.PrivilegePath)):
+		return fmt.Errorf("user %d needs the right %q for a volume with options", p.uid, engine.PrivilegePath)
+	case b.Device != "":
+		return s.mayGive(p, b.Device, true, opened)
+	}
+	return nil
 }
 
 func (s *Server) volumeRequest(ctx context.Context, b wire.VolumeCreate) (engine.VolumeRequest, error) {

@@ -14,8 +14,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/fdpass"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
@@ -49,11 +51,24 @@ func (u *Unreachable) Error() string {
 // Unwrap returns the cause.
 func (u *Unreachable) Unwrap() error { return u.Err }
 
+// passed is the key of the files that a request's connection carries, in its context.
+type passed struct{}
+
+// passing has the requests of a context pass files; it gives the names that they are told by.
+func passing(ctx context.Context, files []*os.File) (context.Context, []string) {
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	return context.WithValue(ctx, passed{}, files), names
+}
+
 func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", c.socket)
 	if err == nil {
-		return conn, nil
+		files, _ := ctx.Value(passed{}).([]*os.File)
+		return fdpass.Pass(conn.(*net.UnixConn), files), nil
 	}
 	var op *net.OpError // its text names the socket once more
 	if errors.As(err, &op) {

@@ -7,13 +7,16 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
-// CreateContainer makes a container.
-func (c *Client) CreateContainer(ctx context.Context, wish wire.ContainerCreate) (made wire.Created, err error) {
+// CreateContainer makes a container. A user other than root shows by opened files and directories of the host, each named by its
+// absolute path, that it may give them to the container.
+func (c *Client) CreateContainer(ctx context.Context, wish wire.ContainerCreate, opened ...*os.File) (made wire.Created, err error) {
+	ctx, wish.Opened = passing(ctx, opened)
 	return made, c.call(ctx, http.MethodPost, path("containers"), nil, wish, &made)
 }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"os"
 
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
-// CreateVolume makes a volume.
-func (c *Client) CreateVolume(ctx context.Context, v wire.VolumeCreate) (made wire.Volume, err error) {
+// CreateVolume makes a volume. A user other than root shows by the opened directory that it may have a volume of it.
+func (c *Client) CreateVolume(ctx context.Context, v wire.VolumeCreate, opened ...*os.File) (made wire.Volume, err error) {
+	ctx, v.Opened = passing(ctx, opened)
 	return made, c.call(ctx, http.MethodPost, path("volumes"), nil, v, &made)
 }
 

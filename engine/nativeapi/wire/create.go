@@ -43,6 +43,9 @@ type ContainerCreate struct {
 	CapAdd      []string `json:"cap_add,omitempty"`
 	CapDrop     []string `json:"cap_drop,omitempty"`
 	Privileged  bool     `json:"privileged,omitempty"`
+	// Opened names, in their order, the files and directories of the host that the caller has opened and passes with the first bytes
+	// of the connection (SCM_RIGHTS). It shows so that it may give them to a container; what is copied is read from them.
+	Opened []string `json:"opened,omitempty"`
 	// TreeExit: the container ends with the last descendant of its main process.
 	TreeExit bool `json:"tree_exit,omitempty"`
 }

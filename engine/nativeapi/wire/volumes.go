@@ -7,6 +7,7 @@ type VolumeCreate struct {
 	Name    string            `json:"name,omitempty"`   // empty: a new one
 	Driver  string            `json:"driver,omitempty"` // local, directory
 	Device  string            `json:"device,omitempty"` // a directory of the host that the volume stands for
+	Opened  []string          `json:"opened,omitempty"` // as for containers: that the caller has opened Device
 	Options map[string]string `json:"options,omitempty"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	// Image and Mount name a mount that an image declares, whose hints are taken as options.

@@ -1,0 +1,7 @@
+//go:build !linux && !freebsd
+
+package hostfile
+
+import "errors"
+
+func inert(int) (bool, error) { return false, errors.ErrUnsupported }
