@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Every row of the checklist names a test that is there, or says that there is none.
+// Every row of the checklist names a test that is there, or says why there is none.
 func TestChecklistNamesTests(t *testing.T) {
 	raw, err := os.ReadFile("../../docs/checklist.md")
 	if err != nil {
@@ -28,6 +28,9 @@ func TestChecklistNamesTests(t *testing.T) {
 		place := strings.TrimSpace(cells[5])
 		if place == "none yet" {
 			without++
+			continue
+		}
+		if why, none := strings.CutPrefix(place, "none: "); none && why != "" {
 			continue
 		}
 		dir, name, ok := strings.Cut(place, " ")

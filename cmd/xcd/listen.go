@@ -21,9 +21,7 @@ const probeTimeout = 2 * time.Second
 // listenUnix serves a unix socket with a mode and the group, if it exists. A socket on which somebody answers is never
 // taken over; one that nobody serves any more is replaced.
 func listenUnix(ctx context.Context, path, group string, mode fs.FileMode) (net.Listener, error) {
-	refuse := func(err error) error {
-		return &engine.Error{Op: "listen", Kind: engine.Conflict, Resource: engine.ResourcePath, ID: path, Err: err}
-	}
+	refuse := func(err error) error { return refusedSocket(path, err) }
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, refuse(err)
 	}
@@ -35,13 +33,11 @@ func listenUnix(ctx context.Context, path, group string, mode fs.FileMode) (net.
 	case fi.Mode().Type() != fs.ModeSocket:
 		return nil, refuse(errors.New("something that is not a socket is there: remove it, or choose another path"))
 	default:
-		d := net.Dialer{Timeout: probeTimeout}
-		c, err := d.DialContext(ctx, "unix", path)
-		if err == nil {
-			c.Close()
-			return nil, refuse(errors.New("another daemon answers on this socket: stop it, or choose another path with -H or --socket"))
+		removed, err := removeStale(ctx, path)
+		if err == nil && !removed {
+			err = errors.New("another daemon answers on this socket: stop it, or choose another path with -H or --socket")
 		}
-		if err := os.Remove(path); err != nil {
+		if err != nil {
 			return nil, refuse(err)
 		}
 	}
@@ -56,6 +52,27 @@ func listenUnix(ctx context.Context, path, group string, mode fs.FileMode) (net.
 		return nil, errors.Join(refuse(err), l.Close(), os.Remove(making))
 	}
 	return &unixListener{l, path}, nil
+}
+
+func refusedSocket(path string, err error) error {
+	return &engine.Error{Op: "listen", Kind: engine.Conflict, Resource: engine.ResourcePath, ID: path, Err: err}
+}
+
+// removeStale removes a socket on which nobody answers. Everything else stays.
+func removeStale(ctx context.Context, path string) (removed bool, err error) {
+	fi, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || fi.Mode().Type() != fs.ModeSocket {
+		return false, err
+	}
+	d := net.Dialer{Timeout: probeTimeout}
+	if c, err := d.DialContext(ctx, "unix", path); err == nil {
+		return false, c.Close()
+	}
+	err = os.Remove(path)
+	return err == nil, err
 }
 
 // own sets a socket's mode and group. A group that does not exist leaves it to root alone.

@@ -47,6 +47,10 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 
+	further, err := openChannels(ctx, cfg.StateDir, log)
+	if err != nil {
+		return err
+	}
 	api, err := dockerAPI(ctx, d, log)
 	if err != nil {
 		return err
@@ -56,7 +60,7 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 			System: d, Containers: d.Containers, Execs: d.Containers, Images: d.Images, Networks: d.Networks, Host: d.Platform(),
 			Memberships: d.Containers, Volumes: d.Volumes, Builder: d.Builder, Registries: d.Registries,
 		},
-		Listen:  func(ctx context.Context, path string) (net.Listener, error) { return listenUnix(ctx, path, "", mode) },
+		Listen:  func(ctx context.Context, path string) (net.Listener, error) { return further.listen(ctx, path, mode) },
 		PeerUID: peercred.UID, Policy: policy, Inert: hostfile.Inert, Log: log,
 		Version: wire.Version{Version: version, Commit: commit, API: "v1", Platform: d.Platform().String()},
 	})

@@ -28,6 +28,9 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	if !filepath.IsAbs(cfg.InitPath) {
 		return nil, &engine.Error{Op: "open runtime", Kind: engine.Invalid, Err: fmt.Errorf("the path of docker-init's program, %q, is not absolute", cfg.InitPath)}
 	}
+	if err := checkStatic(cfg.InitPath); err != nil {
+		return nil, &engine.Error{Op: "open runtime", Kind: engine.Unavailable, Err: err}
+	}
 	h, err := readHost(cfg)
 	if err != nil {
 		return nil, &engine.Error{Op: "open runtime", Kind: engine.Unavailable, Err: err}
