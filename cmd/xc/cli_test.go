@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -73,6 +76,15 @@ func TestWrongCommandLines(t *testing.T) {
 		{"exclude each other", []string{"ps", "-o", "json", "--format", "{{.ID}}"}},
 		{"unclosed action", []string{"ps", "--format", "{{"}},
 		{"usage: xc version", []string{"version", "x"}},
+		{`xc has no command "imag"; did you mean image?`, []string{"help", "imag"}},
+		{`xc image has no command "tagg"; did you mean tag?`, []string{"help", "image", "tagg"}},
+		{`there is no completion for "bsh"`, []string{"completion", "bsh"}},
+		{`--cpus: "x" is not a number`, []string{"run", "--cpus", "x", "box"}},
+		{`--pids-limit: "1.5" is not a whole number`, []string{"run", "--pids-limit", "1.5", "box"}},
+		{`--dns: must be an address, of IPv4 or IPv6`, []string{"run", "--dns", "example.org", "box"}},
+		{"--main-address: must be network/NAME or ipaddr/ADDRESS\n  net/a\n  ^", []string{"run", "--main-address", "net/a", "box"}},
+		{"\"1.2.3\" is not an address\n  ipaddr/1.2.3\n         ^", []string{"run", "--main-address", "ipaddr/1.2.3", "box"}},
+		{"--restart: must be no, always, unless-stopped or on-failure", []string{"run", "--restart", "allways", "box"}},
 	} {
 		b.fails(2, c.text, c.args...)
 	}
@@ -105,5 +117,47 @@ func TestPs(t *testing.T) {
 	var v struct{ Daemon wire.Version }
 	if err := json.Unmarshal([]byte(b.must("version", "-o", "json")), &v); err != nil || v.Daemon.API != "v1" {
 		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	b := &bed{t, "/none"}
+	for _, args := range [][]string{{"help", "network", "create"}, {"network", "create", "--help"}} {
+		if got := b.must(args...); !strings.Contains(got, "xc network create [flags] NAME") || !strings.Contains(got, "--default-router") {
+			t.Errorf("%v shows %q", args, got)
+		}
+	}
+	if got := b.must("help"); !strings.Contains(got, "Networks and volumes:") || strings.Contains(got, "Additional Commands") {
+		t.Errorf("help shows %q", got)
+	}
+}
+
+// TestCompletions reads each shell's completion by that shell, where it is here.
+func TestCompletions(t *testing.T) {
+	b := &bed{t, "/none"}
+	for shell, check := range map[string][]string{"bash": {"bash", "-n"}, "zsh": {"zsh", "-n"}, "fish": {"fish", "-n"}, "powershell": nil} {
+		text := b.must("completion", shell)
+		if !strings.Contains(text, "xc") || !strings.Contains(text, "__complete") {
+			t.Errorf("%s: %q", shell, text)
+		}
+		if check == nil {
+			continue
+		}
+		if _, err := exec.LookPath(check[0]); err != nil {
+			t.Logf("%s is not here, and does not read its completion", shell)
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "completion")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(check[0], append(check[1:], file)...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", shell, err, out)
+		}
+	}
+	for words, want := range map[string]string{"help ima": "image\tImages", "completion b": "bash", "net": "network\tNetworks"} {
+		if got := b.must(append([]string{"__complete"}, strings.Split(words, " ")...)...); !strings.Contains(got, want) {
+			t.Errorf("%s is completed by %q", words, got)
+		}
 	}
 }

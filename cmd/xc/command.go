@@ -47,7 +47,7 @@ var commands = map[string][]func(*app) *cobra.Command{
 	},
 	"images":   {pullCommand, pushCommand, buildCommand, imageCommand, loginCommand, logoutCommand, templateCommand},
 	"networks": {networkCommand, redirectCommand, volumeCommand},
-	"host":     {versionCommand, infoCommand, eventsCommand, purgeCommand, channelCommand},
+	"host":     {versionCommand, infoCommand, eventsCommand, purgeCommand, channelCommand, completionCommand, helpCommand},
 }
 
 // command is the whole command tree.
@@ -79,8 +79,12 @@ func command(a *app) *cobra.Command {
 			sub := make(a)
 			sub.GroupID = g.ID
 			cmd.AddCommand(sub)
+			if sub.Name() == "help" {
+				cmd.SetHelpCommand(sub)
+			}
 		}
 	}
+	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.AddCommand(hiddenImageCommands(a)...)
 	host := doctor.Host(sockets{})
 	for _, sub := range []*cobra.Command{doctorCommand(host), setupCommand(host, doctor.NewApplier(sockets{}))} {

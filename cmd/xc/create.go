@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -185,6 +187,7 @@ func (w *wish) sharesNetwork() bool {
 }
 
 func (w *wish) network(r *reader, c *wire.ContainerCreate) {
+	each(r, "--dns", w.dns, parseAddress)
 	c.Network = wire.NetworkWish{DNS: w.dns, DNSSearch: w.dnsSearch, DNSOptions: w.dnsOptions, ExtraHosts: w.hosts}
 	for _, text := range w.networks {
 		if text == "host" || text == "none" || strings.HasPrefix(text, "container:") {
@@ -282,7 +285,7 @@ func (w *wish) keys(r *reader, c *wire.ContainerCreate) {
 		}
 	}
 	for key, value := range map[string]string{
-		engine.LabelMainAddress: w.mainAddress, engine.LabelNetGroup: strings.Join(w.netGroups, ","), engine.LabelMaxChildren: w.maxChildren,
+		engine.LabelMainAddress: r.one("--main-address", w.mainAddress, parseMainAddress), engine.LabelNetGroup: strings.Join(w.netGroups, ","), engine.LabelMaxChildren: w.maxChildren,
 		engine.LabelDNS: w.dnsSource(), engine.LabelTree: w.tree.String(),
 	} {
 		if value != "" {
@@ -302,6 +305,9 @@ func (w *wish) limits(r *reader, c *wire.ContainerCreate) {
 		c.Log.Options = r.pairs("--log-opt", w.logOptions, false)
 	}
 	name, retries, bounded := strings.Cut(w.restart, ":")
+	if policies := []string{"", "no", "always", "unless-stopped", "on-failure"}; !slices.Contains(policies, name) {
+		r.failed("--restart", meant(&syntaxError{w.restart, 0, "must be no, always, unless-stopped or on-failure[:RETRIES]"}, name, policies))
+	}
 	c.Restart.Policy = name
 	if bounded {
 		n, err := strconv.Atoi(retries)
@@ -336,6 +342,41 @@ func each[T any](r *reader, flag string, values []string, read func(string) (T, 
 		all = append(all, v)
 	}
 	return all
+}
+
+// one reads a flag's only value, if it was given.
+func (r *reader) one(flag, text string, read func(string) (string, error)) string {
+	if text == "" {
+		return ""
+	}
+	v, err := read(text)
+	r.failed(flag, err)
+	return v
+}
+
+// parseAddress reads an address.
+func parseAddress(text string) (string, error) {
+	if _, err := netip.ParseAddr(text); err != nil {
+		return "", &syntaxError{text, 0, "must be an address, of IPv4 or IPv6"}
+	}
+	return text, nil
+}
+
+// parseMainAddress reads --main-address: network/NAME or ipaddr/ADDRESS.
+func parseMainAddress(text string) (string, error) {
+	kind, value, _ := strings.Cut(text, "/")
+	switch kind {
+	case "network":
+		if value != "" {
+			return text, nil
+		}
+	case "ipaddr":
+		if _, err := netip.ParseAddr(value); err != nil {
+			return "", &syntaxError{text, len("ipaddr/"), fmt.Sprintf("%q is not an address", value)}
+		}
+		return text, nil
+	}
+	return "", &syntaxError{text, 0, "must be network/NAME or ipaddr/ADDRESS"}
 }
 
 func asIs(s string) (string, error) { return s, nil }

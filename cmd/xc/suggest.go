@@ -22,6 +22,10 @@ func near(word, other string) bool {
 
 // flagError says what is wrong with a flag, and which one may be meant.
 func flagError(cmd *cobra.Command, err error) error {
+	var wrong *pflag.InvalidValueError
+	if errors.As(err, &wrong) {
+		return valueError(wrong)
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return err
@@ -37,4 +41,19 @@ func flagError(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (%s --help lists them)", err, cmd.CommandPath())
 	}
 	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(found, " or "))
+}
+
+// forms says what a flag's type is written as.
+var forms = map[string]string{
+	"bool": "true or false", "int": "a whole number", "int64": "a whole number", "uint16": "a whole number of 0 or more",
+	"float64": "a number, as in 1.5", "duration": "a time, as in 90s or 5m",
+}
+
+// valueError says of a flag's value that it does not parse, and what would.
+func valueError(wrong *pflag.InvalidValueError) error {
+	form, known := forms[wrong.GetFlag().Value.Type()]
+	if !known {
+		return fmt.Errorf("--%s: %w", wrong.GetFlag().Name, wrong.Unwrap())
+	}
+	return fmt.Errorf("--%s: %q is not %s", wrong.GetFlag().Name, wrong.GetValue(), form)
 }

@@ -101,8 +101,12 @@ func createRequest(b wire.ContainerCreate) (engine.CreateRequest, error) {
 // wish reads a request and notes what is wrong with it.
 type wish struct{ errs []error }
 
+// failf notes a mistake, once: what is wrong for tcp is for udp too.
 func (w *wish) failf(format string, args ...any) {
-	w.errs = append(w.errs, fmt.Errorf(format, args...))
+	err := fmt.Errorf(format, args...)
+	if !slices.ContainsFunc(w.errs, func(have error) bool { return have.Error() == err.Error() }) {
+		w.errs = append(w.errs, err)
+	}
 }
 
 // noNUL refuses what no system call takes.

@@ -80,6 +80,9 @@ func TestOpen(t *testing.T) {
 			"get -Hp -o value xc:owner tank/a/0badcafe", "get -Hp -o value xc:owner tank/b/0badcafe",
 		}, ""},
 		{"leaves another's alone", Config{Images: "tank/a"}, map[string]answer{"get": {out: "-\n"}}, nil, `tank/a/0badcafe belongs to "-"`},
+		{"a configured one is missing", Config{Images: "tank/xc"}, map[string]answer{
+			"get": missing, "create": {stderr: "cannot create 'tank/xc/0badcafe': parent does not exist\n"},
+		}, nil, "does not exist"},
 		{"is not configured", Config{}, nil, nil, "no dataset is configured"},
 		{"two pools", Config{Images: "tank/a", Containers: "zroot/a"}, nil, nil, "different pools"},
 	} {
