@@ -19,7 +19,7 @@ help:
 	@echo "make integration  the black-box tests alone"
 	@echo "make clients      brings the stock clients that more tests run: docker 28 and 29, Compose 1, 2 and 5, SDKs for Go, Node and Python"
 	@echo "make bench        times beside another engine: make bench PEER=unix:///path/to/docker.sock"
-	@echo "make dist         the release's tarball, and of it the programs for every platform, in ./dist"
+	@echo "make dist         the release's tarball, and of it the programs for every platform, manual pages and completions, in ./dist"
 	@echo "make package      packages for FreeBSD's pkg(8) of these, in ./dist"
 	@echo "make fmt clean"
 
@@ -50,7 +50,7 @@ dist:
 
 package: dist
 	@for arch in amd64 arm64; do \
-		$(GO) run ./cmd/xcd/freebsd/mkpkg -port $(PORT) -programs dist/freebsd/$$arch -version $(VERSION) -arch $$arch \
+		$(GO) run ./cmd/xcd/freebsd/mkpkg -port $(PORT) -programs dist/freebsd/$$arch -share dist/share -version $(VERSION) -arch $$arch \
 			-o dist/xc-$(VERSION)-freebsd-$$arch.pkg || exit 1; \
 	done
 

@@ -1,6 +1,6 @@
 // Mkpkg makes a package for FreeBSD's pkg(8) of built programs and the port, on any system:
 //
-//	mkpkg -port DIR -programs DIR -version VERSION -arch amd64|arm64 -o FILE.pkg
+//	mkpkg -port DIR -programs DIR -share DIR -version VERSION -arch amd64|arm64 -o FILE.pkg
 package main
 
 import (
@@ -22,20 +22,21 @@ func run(args []string) error {
 	f := flag.NewFlagSet("mkpkg", flag.ContinueOnError)
 	dir := f.String("port", "", "directory of the port")
 	programs := f.String("programs", "", "directory of the programs, built for the system")
+	share := f.String("share", "", "directory of manual pages and completions, as .ci/share makes it")
 	version := f.String("version", "", "version, as git describe gives it")
 	arch := f.String("arch", "", "amd64 or arm64")
 	out := f.String("o", "", "file to make")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	if *dir == "" || *programs == "" || *version == "" || *out == "" || f.NArg() > 0 {
-		return errors.New("-port, -programs, -version, -arch and -o are needed")
+	if *dir == "" || *programs == "" || *share == "" || *version == "" || *out == "" || f.NArg() > 0 {
+		return errors.New("-port, -programs, -share, -version, -arch and -o are needed")
 	}
 	p, err := readPort(*dir)
 	if err != nil {
 		return err
 	}
-	files, err := p.files(*programs)
+	files, err := p.files(*programs, *share)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,6 +29,57 @@ func programs(t *testing.T) string {
 		}
 	}
 	return dir
+}
+
+// share is what .ci/share makes, with a program in the place of xc.
+func share(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	xc := filepath.Join(dir, "xc")
+	if err := os.WriteFile(xc, []byte("#!/bin/sh\necho \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(dir, "share")
+	if out, err := exec.Command("sh", "../../../../.ci/share", xc, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return to
+}
+
+// The packing list has every manual page and completion that is made, and no other.
+func TestPlistHasWhatIsShared(t *testing.T) {
+	p, err := readPort(portDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := share(t)
+	var made []string
+	err = filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			made = append(made, "share"+strings.TrimPrefix(path, from))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := slices.DeleteFunc(slices.Clone(p.plist), func(path string) bool { return !strings.HasPrefix(path, "share/") })
+	if diff := cmp.Diff(made, named); diff != "" {
+		t.Errorf("below share (-made +named):\n%s", diff)
+	}
+	pages, err := filepath.Glob("../../../../docs/man/*.[0-9]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		want := "share/man/man" + page[len(page)-1:] + "/" + filepath.Base(page) + ".gz"
+		if !slices.Contains(named, want) {
+			t.Errorf("it lacks %s", want)
+		}
+	}
+	if got := read(t, filepath.Join(from, "zsh/site-functions/_xc")); got != "completion zsh\n" {
+		t.Errorf("zsh's completion is what xc gives for %q", got)
+	}
 }
 
 type entry struct {
@@ -76,7 +129,7 @@ func decode[T any](t *testing.T, data []byte) T {
 // with its checksum in the manifest.
 func TestPackage(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "xc.pkg")
-	args := []string{"-port", portDir, "-programs", programs(t), "-version", "v1.2.3-4-gabcdef0", "-arch", "arm64", "-o", out}
+	args := []string{"-port", portDir, "-programs", programs(t), "-share", share(t), "-version", "v1.2.3-4-gabcdef0", "-arch", "arm64", "-o", out}
 	if err := run(args); err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +155,9 @@ func TestPackage(t *testing.T) {
 	want := map[string]int64{
 		"/usr/local/bin/ocitar": 0o755, "/usr/local/bin/xc": 0o755, "/usr/local/sbin/xcd": 0o755, "/usr/local/sbin/xc-shim": 0o755,
 		"/usr/local/etc/rc.d/xcd": 0o555, "/usr/local/etc/xc.conf.sample": 0o644,
+		"/usr/local/share/man/man5/xc.conf.5.gz": 0o644, "/usr/local/share/man/man8/xc.8.gz": 0o644, "/usr/local/share/man/man8/xcd.8.gz": 0o644,
+		"/usr/local/share/bash-completion/completions/xc": 0o644, "/usr/local/share/zsh/site-functions/_xc": 0o644,
+		"/usr/local/share/fish/vendor_completions.d/xc.fish": 0o644,
 	}
 	if diff := cmp.Diff(want, modes); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
@@ -179,7 +235,7 @@ func TestPlistHasEveryProgram(t *testing.T) {
 	}
 	var named []string
 	for _, path := range p.plist {
-		if strings.HasPrefix(path, "etc/") {
+		if !strings.Contains(path, "bin/") {
 			continue
 		}
 		named = append(named, filepath.Base(path))

@@ -86,13 +86,16 @@ func messages(text string) []message {
 
 // files are all files of the package, in order of their paths: what the packing list names, and what the ports' own rules
 // add, the rc.d scripts.
-func (p port) files(programs string) ([]file, error) {
+func (p port) files(programs, share string) ([]file, error) {
 	var all []file
 	for _, path := range p.plist {
 		f := file{path: filepath.Join(prefix, path), mode: 0o644}
 		source := filepath.Join(p.dir, "files", filepath.Base(path))
 		if dir := filepath.Dir(path); dir == "bin" || dir == "sbin" {
 			source, f.mode = filepath.Join(programs, filepath.Base(path)), 0o755
+		}
+		if below, ok := strings.CutPrefix(path, "share/"); ok {
+			source = filepath.Join(share, below)
 		}
 		var err error
 		if f.data, err = os.ReadFile(source); err != nil {
