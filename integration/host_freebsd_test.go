@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// loopback is the interface of 127.0.0.1.
+const loopback = "lo0"
+
 // firstProcess goes before a command that --init was asked for: nothing, because a jail numbers no processes of its own and
 // the shim reaps what is left in it anyway.
 const firstProcess = " "

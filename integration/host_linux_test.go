@@ -14,6 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// loopback is the interface of 127.0.0.1.
+const loopback = "lo"
+
 // asDockerd is what a build made as dockerd has it: as it is.
 func asDockerd(built string) string { return built }
 

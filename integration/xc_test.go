@@ -7,14 +7,18 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // xcCommand makes a command of xc upon the daemon's own socket.
@@ -91,6 +95,67 @@ func TestXCSeesWhatDockerMade(t *testing.T) {
 	}
 	e.must("rm", "ours")
 	e.xcFails(1, "there is no container ours", "start", "ours")
+}
+
+// TestXCAndDockerShareThings does with networks, volumes, images, builds and events what TestXCSeesWhatDockerMade does with containers.
+func TestXCAndDockerShareThings(t *testing.T) {
+	e := start(t)
+	began := time.Now().Add(-time.Second).Format(time.RFC3339Nano)
+	same := func(what, want, got string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+
+	e.must("network", "create", "--label", "by=docker", "--subnet", "10.213.9.0/24", "dnet")
+	same("docker's network", "dnet 10.213.9.0/24 docker", e.xc("network", "list", "--filter", "name=dnet", "--format", "{{.Name}} {{(index .Subnets 0).Subnet}} {{.Labels.by}}"))
+	e.xc("network", "create", "--label", "by=xc", "xnet", "10.213.10.0/24")
+	same("xc's network", "xnet 10.213.10.0/24 xc", e.must("network", "inspect", "-f", "{{.Name}} {{(index .IPAM.Config 0).Subnet}} {{.Labels.by}}", "xnet"))
+	e.must("run", "-d", "--name", "dk", "--network", "xnet", "testbox", "httpd", ":80", "of docker")
+	same("a name across", "of docker", strings.SplitN(e.xc("run", "--network", "xnet", "testbox", "get", "http://dk/"), "\n", 2)[0])
+	e.xcFails(1, "dk", "network", "rm", "xnet")
+
+	e.must("volume", "create", "--label", "by=docker", "dvol")
+	same("docker's volume", "docker", e.xc("volume", "show", "--format", "{{.Labels.by}}", "dvol"))
+	e.xc("run", "-v", "dvol:/v", "testbox", "sh", "-c", "echo kept >/v/f")
+	same("its content", "kept", e.must("run", "--rm", "-v", "dvol:/v", "testbox", "cat", "/v/f"))
+	e.xc("volume", "create", "xvol", "directory")
+	same("xc's volume", "xvol", e.must("volume", "ls", "-q", "-f", "name=xvol"))
+
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM testbox\nRUN echo step >/made\nLABEL by=xc\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e.xc("build", "-t", "built:x", dir)
+	same("xc's image", "xc", e.must("image", "inspect", "-f", "{{.Config.Labels.by}}", "built:x"))
+	if r := e.docker("build", "-t", "built:d", dir); r.code != 0 || !strings.Contains(r.out, "Using cache") {
+		t.Errorf("docker build does not find xc's steps: %+v", r)
+	}
+	id := e.must("image", "inspect", "-f", "{{.Id}}", "built:d")
+	same("docker's image", id, e.xc("image", "show", "--format", "{{.ID}}", "built:d"))
+	e.must("tag", "built:d", "more:1")
+	same("what it has", "step", e.xc("run", "more:1", "cat", "/made"))
+	e.xc("image", "remove", "more:1")
+	e.fails(1, "No such image: more:1", "image", "inspect", "more:1")
+
+	e.xc("rm", "-f", "dk")
+	for _, names := range [][]string{{"network", "dnet", "xnet"}, {"volume", "dvol", "xvol"}} {
+		e.xc(names[0], "rm", names[1])
+		e.must(names[0], "rm", names[2])
+	}
+	// Both tell the same events, whoever asked for what.
+	now := time.Now().Add(time.Second).Format(time.RFC3339Nano)
+	theirs := strings.Split(e.must("events", "--since", began, "--until", now, "--format", "{{.Type}} {{.Action}}"), "\n")
+	ours := strings.Split(e.xc("events", "--since", began, "--until", now, "--format", "{{.Type}} {{.Action}}"), "\n")
+	if diff := cmp.Diff(theirs, ours); diff != "" || len(ours) < 20 {
+		t.Errorf("events (-docker +xc):\n%s", diff)
+	}
+	for _, want := range []string{"network create", "network destroy", "volume create", "volume destroy", "image tag", "image untag", "container destroy"} {
+		if !slices.Contains(ours, want) {
+			t.Errorf("%q is not among the events %q", want, ours)
+		}
+	}
 }
 
 func TestXCRun(t *testing.T) {
@@ -191,6 +256,21 @@ func TestXCPorts(t *testing.T) {
 			t.Errorf("%s says %q", address, got)
 		}
 	}
+	// An interface stands for its addresses.
+	e.xc("run", "-d", "--name", "inner", "--network", "bridge", "-p", loopback+"|"+freePort(t)+":80/tcp", "testbox", "httpd", ":80", "inside")
+	for _, p := range strings.Split(e.xc("rdr", "list", "-H", "inner"), "\n") {
+		address, _, _ := strings.Cut(p, "->")
+		host, _, err := net.SplitHostPort(address)
+		if ip := net.ParseIP(host); err != nil || !ip.IsLoopback() {
+			t.Errorf("published on %q, %v", address, err)
+		}
+		if got := httpGet(t, "http://"+address+"/"); !strings.Contains(got, "inside") {
+			t.Errorf("%s says %q", address, got)
+		}
+	}
+	e.xcFails(1, "missing network interface nosuch0", "run", "--network", "bridge", "-p", "nosuch0|80:80", "testbox", "true")
+	e.xc("rm", "-f", "inner")
+
 	e.xc("rdr", "rm", "-p", "8080", "web")
 	if got := e.xc("rdr", "list", "-H", "web"); got != "" {
 		t.Errorf("still published: %s", got)
