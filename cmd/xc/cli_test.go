@@ -84,6 +84,8 @@ func TestWrongCommandLines(t *testing.T) {
 		{`--dns: must be an address, of IPv4 or IPv6`, []string{"run", "--dns", "example.org", "box"}},
 		{"--main-address: must be network/NAME or ipaddr/ADDRESS\n  net/a\n  ^", []string{"run", "--main-address", "net/a", "box"}},
 		{"\"1.2.3\" is not an address\n  ipaddr/1.2.3\n         ^", []string{"run", "--main-address", "ipaddr/1.2.3", "box"}},
+		{"--timeout -5: a number of seconds", []string{"stop", "-t", "-5", "box"}},
+		{"--timeout -2: a number of seconds", []string{"restart", "--timeout", "-2", "box"}},
 		{"--restart: must be no, always, unless-stopped or on-failure", []string{"run", "--restart", "allways", "box"}},
 	} {
 		b.fails(2, c.text, c.args...)

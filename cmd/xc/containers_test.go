@@ -169,12 +169,15 @@ func TestLifeOfAContainer(t *testing.T) {
 	b.fails(7, "", "exec", "web", "exit", "7")
 	b.fails(127, "no such program", "exec", "web", "nosuch")
 	b.fails(1, "there is no container wbe; did you mean web?", "exec", "wbe", "true")
+	b.fails(1, "working directory rel: must be an absolute path", "exec", "-w", "rel", "web", "true")
+	b.fails(1, "container web is running already", "start", "web")
 	b.fails(1, "container web is running: stop it first", "rm", "web")
 	b.must("pause", "web")
 	b.fails(1, "is paused", "exec", "web", "true")
 	b.must("unpause", "web")
 	b.must("rename", "web", "site")
 	b.fails(1, "there is no container web", "stop", "web", "site")
+	b.fails(1, "container site is not running", "stop", "site")
 	if got := b.must("ps", "-a", "-H", "status"); !strings.HasPrefix(got, "Exited (143)") {
 		t.Errorf("after stop: %q", got)
 	}

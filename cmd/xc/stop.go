@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,12 @@ func endingCommand(a *app, use, short string, do func(ctx context.Context, ref s
 		}
 		return do(ctx, ref, how)
 	})
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if timeout < -1 {
+			return usageError{fmt.Errorf("--timeout %d: a number of seconds, or -1 to wait for ever", timeout)}
+		}
+		return nil
+	}
 	cmd.Flags().IntVarP(&timeout, "timeout", "t", 0, "seconds before it is killed; -1 waits for ever (default: the container's own)")
 	cmd.Flags().StringVar(&signal, "signal", "", "signal to begin with (default: the container's own)")
 	return cmd

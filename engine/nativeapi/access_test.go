@@ -273,24 +273,39 @@ func TestManagersOnly(t *testing.T) {
 	}
 }
 
-// A build reaches no more of the host than its caller.
+// TestBuildsOfUsers asserts what a user with the right to build may not have a build do.
 func TestBuildsOfUsers(t *testing.T) {
-	u := newUsers(t, &nativeapi.Rights{Grants: []nativeapi.Grant{nativeapi.GrantImages}})
-	for what, b := range map[string]wire.Build{
-		"an agent": {SSH: map[string]string{"default": "/run/some.sock"}}, "the host's network": {Network: wire.NetworkWish{Mode: "host"}},
-		"a network of others": {Network: wire.NetworkWish{Networks: []wire.NetworkJoin{{Network: "bridge"}}}}, "containers that stay": {Keep: true},
-	} {
-		for _, err := range u.alice.Build(t.Context(), b, strings.NewReader("")) {
-			if engine.KindOf(err) != engine.Forbidden {
-				t.Errorf("%s: %v", what, err)
+	var rights nativeapi.Rights
+	u := newUsers(t, &rights)
+	build := func(what wire.Build) (err error) {
+		for _, err = range u.alice.Build(t.Context(), what, strings.NewReader("")) {
+			if err != nil {
+				return err
 			}
-			break
 		}
-		for _, err := range u.root.Build(t.Context(), b, strings.NewReader("")) {
-			if engine.KindOf(err) == engine.Forbidden {
-				t.Errorf("%s of root: %v", what, err)
-			}
-			break
+		return nil
+	}
+	images := nativeapi.Rights{Grants: []nativeapi.Grant{nativeapi.GrantImages}}
+	joined := wire.Build{Network: wire.NetworkWish{Networks: []wire.NetworkJoin{{Network: "bridge"}}}}
+	for name, c := range map[string]struct {
+		rights  nativeapi.Rights
+		what    wire.Build
+		refused bool
+	}{
+		"without the right":    {nativeapi.Rights{}, wire.Build{}, true},
+		"with it":              {images, wire.Build{}, false},
+		"no network":           {images, wire.Build{Network: wire.NetworkWish{Mode: "none"}}, false},
+		"the host's network":   {images, wire.Build{Network: wire.NetworkWish{Mode: "host"}}, true},
+		"another's network":    {images, wire.Build{Network: wire.NetworkWish{Mode: "container:root"}}, true},
+		"a network":            {images, joined, true},
+		"a network of its own": {nativeapi.Rights{Grants: images.Grants, Networks: []string{"bridge"}}, joined, false},
+		"containers that stay": {images, wire.Build{Keep: true}, true},
+		"an agent":             {images, wire.Build{SSH: map[string]string{"default": "/run/some.sock"}}, true},
+	} {
+		rights = c.rights
+		// What is not refused fails for want of a recipe.
+		if err := build(c.what); err == nil || (engine.KindOf(err) == engine.Forbidden) != c.refused {
+			t.Errorf("%s: %v, refused should be %v", name, err, c.refused)
 		}
 	}
 }

@@ -77,6 +77,9 @@ func wordsOf(e *engine.Error) string {
 		}
 		return fmt.Sprintf("there is no %s %s", e.Resource, e.ID)
 	case engine.NotModified:
+		if word := map[string]string{"start": "is running already", "stop": "is not running"}[e.Op]; word != "" {
+			return fmt.Sprintf("%s %s %s", e.Resource, e.ID, word)
+		}
 		return fmt.Sprintf("%s is so already", e.ID)
 	}
 	return ""

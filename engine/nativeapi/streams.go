@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path"
 	"strconv"
 	"time"
 
@@ -217,6 +218,9 @@ func (s *Server) exec(ctx context.Context, c *call) error {
 		return &engine.Error{Op: "exec", Kind: engine.Forbidden, Resource: engine.ResourceContainer, ID: c.ref(), Err: fmt.Errorf("privileged needs the right %q", GrantCapabilities)}
 	}
 	w := &wish{}
+	if body.WorkDir != "" && !path.IsAbs(body.WorkDir) {
+		w.failf("working directory %s: must be an absolute path", body.WorkDir)
+	}
 	w.noNUL("command", append(append([]string{body.WorkDir, body.User}, body.Env...), body.Args...)...)
 	if err := errors.Join(w.errs...); err != nil {
 		return invalid(err)
