@@ -3,9 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
@@ -13,21 +16,24 @@ import (
 // progress shows how far a long operation has come. On a terminal each part has a line of its own, drawn anew as it changes;
 // elsewhere a line tells each change of a part's status once.
 type progress struct {
-	w      io.Writer
-	width  int // of the terminal; 0 is none
+	w io.Writer
+	// window tells how large the terminal is, which may change at any time; nil is none.
+	window func() (rows, cols int)
 	redraw time.Duration
 
 	mu    sync.Mutex
 	order []string
 	parts map[string]*part
-	drawn int // lines on the screen that are ours
+	drawn []int // the widths of the lines on the screen that are ours
 	last  time.Time
+	told  int // how often something was reported
 }
 
 type part struct {
 	status         string
 	current, total int64
 	begun          time.Time
+	told           int // which report was its last
 }
 
 // redrawEvery bounds how often the screen is drawn.
@@ -35,8 +41,13 @@ const redrawEvery = 100 * time.Millisecond
 
 func newProgress(w io.Writer) *progress {
 	p := &progress{w: w, redraw: redrawEvery, parts: map[string]*part{}}
-	if s := size(terminal(w)); s != nil {
-		p.width = int(s.Cols)
+	if t := terminal(w); size(t) != nil && os.Getenv("TERM") != "dumb" {
+		p.window = func() (rows, cols int) {
+			if s := size(t); s != nil {
+				return int(s.Rows), int(s.Cols)
+			}
+			return 24, 80
+		}
 	}
 	return p
 }
@@ -45,7 +56,7 @@ func newProgress(w io.Writer) *progress {
 func (p *progress) report(l wire.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l.ID == "" || p.width == 0 {
+	if l.ID == "" || p.window == nil {
 		p.say(l)
 		return
 	}
@@ -59,7 +70,8 @@ func (p *progress) report(l wire.Progress) {
 	if changed {
 		at.begun = time.Now()
 	}
-	at.status, at.current, at.total = l.Status, l.Current, l.Total
+	p.told++
+	at.status, at.current, at.total, at.told = l.Status, l.Current, l.Total, p.told
 	if changed || time.Since(p.last) >= p.redraw {
 		p.draw()
 	}
@@ -95,30 +107,55 @@ func (p *progress) done() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.draw()
-	p.drawn, p.order = 0, nil
+	p.drawn, p.order = nil, nil
 }
 
+// erase takes our lines off the screen.
 func (p *progress) erase() {
-	if p.drawn > 0 {
-		_, _ = fmt.Fprintf(p.w, "\x1b[%dA\x1b[J", p.drawn)
+	if len(p.drawn) > 0 {
+		_, cols := p.window()
+		_, _ = fmt.Fprintf(p.w, "\x1b[%dA\x1b[J", p.height(cols))
 	}
-	p.drawn = 0
+	p.drawn = nil
+}
+
+// height is how many rows our lines take: in a window that has become narrower they are broken.
+func (p *progress) height(cols int) (rows int) {
+	for _, width := range p.drawn {
+		rows += max(1, (width+cols-1)/max(1, cols))
+	}
+	return rows
 }
 
 func (p *progress) draw() {
-	if p.width == 0 || len(p.order) == 0 {
+	if p.window == nil || len(p.order) == 0 {
 		return
 	}
+	rows, cols := p.window()
 	var b strings.Builder
-	if p.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", p.drawn)
+	if len(p.drawn) > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", p.height(cols))
 	}
-	for _, id := range p.order {
-		b.WriteString(clip(p.parts[id].line(id), p.width-1))
-		b.WriteString("\x1b[K\n")
+	p.drawn = p.drawn[:0]
+	for _, id := range p.fitting(rows - 1) {
+		text := clip(p.parts[id].line(id), cols-1)
+		b.WriteString(text + "\n")
+		p.drawn = append(p.drawn, utf8.RuneCountInString(text))
 	}
 	_, _ = io.WriteString(p.w, b.String())
-	p.drawn, p.last = len(p.order), time.Now()
+	p.last = time.Now()
+}
+
+// fitting are the parts that a window of so many rows has room for, in their order. Those that have said nothing for longest are left
+// out: what has scrolled out of a window cannot be drawn anew.
+func (p *progress) fitting(room int) []string {
+	room = max(1, room)
+	if len(p.order) <= room {
+		return p.order
+	}
+	latest := slices.SortedFunc(slices.Values(p.order), func(a, b string) int { return p.parts[b].told - p.parts[a].told })
+	oldest := p.parts[latest[room-1]].told
+	return slices.DeleteFunc(slices.Clone(p.order), func(id string) bool { return p.parts[id].told < oldest })
 }
 
 // barWidth is how many characters a bar has.

@@ -8,91 +8,122 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
-// screen is a terminal that knows what progress sends it: lines, cursor up (CUU), erase to the end of the line (EL) and of the
-// screen (ED).
+// screen is a terminal, as far as progress needs one: it breaks lines, scrolls, goes up and clears below.
 type screen struct {
-	lines []string
-	row   int
+	rows, cols int
+	lines      []string // the last is the cursor's, at its end
+	top        int      // lines above it have scrolled out
 }
 
-var controls = regexp.MustCompile(`\x1b\[(\d*)([AKJ])|\n|[^\x1b\n]+`)
-
 func (s *screen) Write(p []byte) (int, error) {
-	for _, m := range controls.FindAllSubmatch(p, -1) {
-		switch text := string(m[0]); {
-		case text == "\n":
-			s.row++
-		case string(m[2]) == "A":
-			n, err := strconv.Atoi(string(m[1]))
-			if err != nil || n > s.row {
-				return 0, fmt.Errorf("%q from line %d", text, s.row)
+	for rest := string(p); rest != ""; {
+		if m := regexp.MustCompile(`^\x1b\[([0-9]*)([A-Z])`).FindStringSubmatch(rest); m != nil {
+			switch n, _ := strconv.Atoi(m[1]); m[2] {
+			case "A": // nothing is reached above the window
+				s.lines = s.lines[:max(s.top, len(s.lines)-1-n)+1]
+				s.lines[len(s.lines)-1] = ""
+			case "J":
+			default:
+				return 0, fmt.Errorf("unknown sequence %q", m[0])
 			}
-			s.row -= n
-		case string(m[2]) == "J":
-			s.lines = s.lines[:min(s.row, len(s.lines))]
-		case string(m[2]) == "K": // the line ends where it was just written
-		default:
-			for s.row >= len(s.lines) {
-				s.lines = append(s.lines, "")
-			}
-			s.lines[s.row] = text
+			rest = rest[len(m[0]):]
+			continue
 		}
+		c := []rune(rest)[0]
+		last := len(s.lines) - 1
+		switch {
+		case c == '\n':
+			s.lines = append(s.lines, "")
+		case len([]rune(s.lines[last])) == s.cols:
+			s.lines = append(s.lines, string(c))
+		default:
+			s.lines[last] += string(c)
+		}
+		s.top = max(s.top, len(s.lines)-s.rows)
+		rest = rest[len(string(c)):]
 	}
 	return len(p), nil
 }
 
-func TestProgressOnATerminal(t *testing.T) {
-	s := &screen{}
+// resize breaks the lines anew, as terminals do.
+func (s *screen) resize(rows, cols int) {
+	var lines []string
+	for _, l := range s.lines {
+		r := []rune(l)
+		for len(r) > cols {
+			lines, r = append(lines, string(r[:cols])), r[cols:]
+		}
+		lines = append(lines, string(r))
+	}
+	s.rows, s.cols, s.lines = rows, cols, lines
+	s.top = max(0, len(lines)-rows)
+}
+
+func newScreen(rows, cols int) (*screen, *progress) {
+	s := &screen{rows: rows, cols: cols, lines: []string{""}}
 	p := newProgress(s)
-	p.width, p.redraw = 70, 0
-	for _, l := range []wire.Progress{
-		{ID: "1", Status: "Pulling from library/x"},
-		{ID: "aaa", Status: "Pulling fs layer"},
-		{ID: "bbb", Status: "Waiting"},
-		{ID: "aaa", Status: "Downloading", Current: 1_000_000, Total: 4_000_000},
-		{ID: "bbb", Status: "Downloading", Current: 5},
-	} {
-		p.report(l)
+	p.redraw, p.window = 0, func() (int, int) { return s.rows, s.cols }
+	return s, p
+}
+
+func TestProgressOnATerminal(t *testing.T) {
+	s, p := newScreen(24, 100)
+	p.report(wire.Progress{Status: "begins"})
+	for i := range 5 {
+		for _, id := range []string{"one", "two"} {
+			p.report(wire.Progress{ID: id, Status: "Downloading", Current: int64(i) << 20, Total: 4 << 20})
+		}
 	}
-	want := []string{
-		"1             Pulling from library/x",
-		"aaa           Downloading   [=======                       ]  1MB of ",
-		"bbb           Downloading   5B",
-	}
-	if diff := cmp.Diff(want, s.lines); diff != "" {
-		t.Error(diff)
-	}
-	p.report(wire.Progress{ID: "aaa", Status: "Pull complete"})
-	p.report(wire.Progress{Status: "Digest: sha256:d"}) // of no part: it stands above the parts
-	p.report(wire.Progress{ID: "bbb", Status: "Pull complete"})
+	p.report(wire.Progress{Status: "said meanwhile"})
+	p.report(wire.Progress{ID: "one", Status: "done"})
 	p.done()
-	want = []string{"Digest: sha256:d", "1             Pulling from library/x", "aaa           Pull complete", "bbb           Pull complete"}
-	for i := range s.lines {
-		s.lines[i] = strings.TrimRight(s.lines[i], " ")
+	if len(s.lines) != 5 || s.lines[0] != "begins" || s.lines[1] != "said meanwhile" || !strings.HasPrefix(s.lines[2], "one           done") ||
+		!strings.Contains(s.lines[3], "["+strings.Repeat("=", barWidth)+"]") {
+		t.Errorf("the screen has\n%s", strings.Join(s.lines, "\n"))
 	}
-	if diff := cmp.Diff(want, s.lines); diff != "" {
-		t.Error(diff)
+}
+
+// A window that becomes narrower breaks what is drawn; it is found again all the same.
+func TestProgressInAWindowThatChanges(t *testing.T) {
+	s, p := newScreen(24, 100)
+	for i, cols := range []int{100, 40, 30, 120, 12, 80} {
+		s.resize(24, cols)
+		for _, id := range []string{"0123456789ab", "ba9876543210"} {
+			p.report(wire.Progress{ID: id, Status: "Downloading", Current: int64(i), Total: 9})
+		}
+		if len(s.lines) != 3 {
+			t.Fatalf("at %d columns the screen has\n%s", cols, strings.Join(s.lines, "\n"))
+		}
+	}
+}
+
+// More parts than rows: those that say something are shown, and nothing is drawn twice.
+func TestProgressInALowWindow(t *testing.T) {
+	s, p := newScreen(6, 80)
+	p.report(wire.Progress{Status: "begins"})
+	for i := range 40 {
+		for _, word := range []string{"Waiting", "Downloading"} {
+			p.report(wire.Progress{ID: fmt.Sprintf("layer%d", i), Status: word})
+		}
+	}
+	p.report(wire.Progress{ID: "layer3", Status: "Extracting"})
+	if got := strings.Join(s.lines, "\n"); len(s.lines) > 7 || !strings.Contains(got, "layer3 ") || !strings.Contains(got, "layer39") {
+		t.Errorf("the screen has\n%s", got)
 	}
 }
 
 func TestProgressElsewhere(t *testing.T) {
-	var out bytes.Buffer
-	p := newProgress(&out)
-	for _, l := range []wire.Progress{
-		{ID: "aaa", Status: "Downloading", Current: 1, Total: 4},
-		{ID: "aaa", Status: "Downloading", Current: 2, Total: 4},
-		{ID: "aaa", Status: "Pull complete"},
-		{Status: "Digest: sha256:d"},
-	} {
-		p.report(l)
+	var b bytes.Buffer
+	p := newProgress(&b)
+	for i := range 3 {
+		p.report(wire.Progress{ID: "one", Status: "Downloading", Current: int64(i), Total: 3})
 	}
+	p.report(wire.Progress{ID: "one", Status: "done"})
 	p.done()
-	if diff := cmp.Diff("aaa: Downloading\naaa: Pull complete\nDigest: sha256:d\n", out.String()); diff != "" {
-		t.Error(diff)
+	if b.String() != "one: Downloading\none: done\n" {
+		t.Errorf("%q", b.String())
 	}
 }
