@@ -281,7 +281,8 @@ type LabelMatch struct {
 // ContainerSummary is one row of a list.
 type ContainerSummary struct {
 	Container
-	Size *RootSize // only when asked for
+	LinkedAs []string  // the names by which others link to it, "owner/alias", sorted
+	Size     *RootSize // only when asked for
 }
 
 // RootSize says how large a container's root is, in bytes.

@@ -11,13 +11,15 @@ func TestPsFilters(t *testing.T) {
 	e.must("run", "-d", "--name", "a1", "-p", port+":8080", "-l", "x=y", "testbox", "sleep", "1000")
 	e.must("create", "--name", "a2", "-v", "vol:/v", "testbox", "true")
 	e.docker("run", "--name", "a3", "testbox", "sh", "-c", "exit 3")
+	e.must("commit", "a3", "upon-testbox")
+	e.must("create", "--name", "a4", "upon-testbox", "true")
 	for filter, want := range map[string]string{
-		"status=exited": "a3", "status=running": "a1", "status=created": "a2", "exited=3": "a3", "exited=0": "",
+		"status=exited": "a3", "status=running": "a1", "status=created": "a4 a2", "exited=3": "a3", "exited=0": "",
 		"name=^/a1$": "a1", "name=a[12]": "a2 a1", "label=x": "a1", "label=x=y": "a1", "label=x=n": "",
-		"ancestor=testbox": "a3 a2 a1", "ancestor=nope": "", "before=a2": "a1", "since=a2": "a3", "volume=vol": "a2", "volume=/v": "a2",
-		"network=bridge": "a3 a2 a1", "network=nope": "",
+		"ancestor=testbox": "a4 a3 a2 a1", "ancestor=upon-testbox": "a4", "ancestor=nope": "", "before=a2": "a1", "since=a2": "a4 a3", "volume=vol": "a2", "volume=/v": "a2",
+		"network=bridge": "a4 a3 a2 a1", "network=nope": "",
 		"publish=" + port: "a1", "publish=8080": "", "expose=8080": "a1", "expose=8080-8081/tcp": "a1", "expose=8080/udp": "",
-		"health=none": "a3 a2 a1", "is-task=true": "", "id=zz": "",
+		"health=none": "a4 a3 a2 a1", "is-task=true": "", "id=zz": "",
 	} {
 		got := e.must("ps", "-a", "--filter", filter, "--format", "{{.Names}}")
 		if got = strings.Join(strings.Fields(got), " "); got != want {

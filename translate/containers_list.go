@@ -3,6 +3,7 @@ package translate
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -156,6 +157,10 @@ func summary(r engine.ContainerSummary, now time.Time) container.Summary {
 	if c.Name != "" {
 		s.Names = append(s.Names, "/"+c.Name)
 	}
+	for _, name := range r.LinkedAs {
+		s.Names = append(s.Names, "/"+name)
+	}
+	slices.Sort(s.Names) // as dockerd's index has them
 	if s.Labels == nil {
 		s.Labels = map[string]string{}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,13 @@ func (s *Service) withRoot(ctx context.Context, ref string) (root engine.Mounted
 			root.Live = v.RootView(r.box, c.Status.Pid)
 		}
 		return root, func() {}, nil
+	}
+	if _, copies := s.Runtime.(CopiedFiles); !copies {
+		for _, m := range s.ownFiles(s.sandboxSpec(c, path, s.knownMounts(c))) {
+			if _, err := os.Stat(m.Source); err == nil { // it has run, or there is none yet
+				root.Mounts = append(root.Mounts, m)
+			}
+		}
 	}
 	for _, p := range c.Mounts {
 		if p.Kind != engine.MountTmpfs {

@@ -350,6 +350,24 @@ func TestWaitForOneThatRestarts(t *testing.T) {
 	})
 }
 
+// A container that is being made has taken its name, and is not there yet for those who look.
+func TestLookAtOneThatIsMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		looked := 0
+		w.fail = func(string) {
+			looked++
+			if _, err := w.daemon.Inspect(context.Background(), "box1"); engine.KindOf(err) != engine.NotFound {
+				t.Errorf("it is found: %v", err)
+			}
+		}
+		w.create("box1", nil, "true")
+		if looked == 0 {
+			t.Error("no step was seen")
+		}
+	})
+}
+
 // A restart whose client goes while the container stops is finished.
 func TestRestartOfAClientThatWent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

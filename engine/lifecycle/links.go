@@ -85,6 +85,40 @@ func (s *Service) nameLinks(c *engine.Container) {
 	c.Spec.Network.Links = named
 }
 
+// linkNames are the names by which a container is linked, "owner/alias", sorted.
+func (s *Service) linkNames(c engine.Container) []string {
+	s.mu.RLock()
+	owners := slices.Collect(maps.Keys(s.linkers[string(c.ID)]))
+	s.mu.RUnlock()
+	var names []string
+	for _, id := range owners {
+		u, err := s.lookup(string(id))
+		if err != nil {
+			continue
+		}
+		owner := u.snapshot()
+		for _, l := range linksOf(owner) {
+			if l.ref == string(c.ID) {
+				names = append(names, owner.Name+"/"+l.alias)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// lookupLink finds the container that another one's link leads to.
+func (s *Service) lookupLink(owner, alias string) (*unit, error) {
+	if u, err := s.lookup(owner); err == nil {
+		for _, l := range linksOf(u.snapshot()) {
+			if l.alias == alias {
+				return s.lookup(l.ref)
+			}
+		}
+	}
+	return nil, noSuch(owner + "/" + alias)
+}
+
 // linkHosts names a container's linked ones by alias, host name and name. A link ends with the container that it leads to.
 func (s *Service) linkHosts(c engine.Container) ([]byte, error) {
 	var b bytes.Buffer

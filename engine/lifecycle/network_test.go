@@ -179,6 +179,13 @@ func testLinksOfRenamed(t *testing.T) {
 	if got := shown(); got != "rows:store rows:db" {
 		t.Errorf("links %q", got)
 	}
+	list, err := w.daemon.List(context.Background(), engine.ContainerQuery{Names: []string{"^rows$"}})
+	if err != nil || len(list) != 1 || strings.Join(list[0].LinkedAs, " ") != "web/db web/store" {
+		t.Errorf("listed as %+v, %v", list, err)
+	}
+	if c, err := w.daemon.Inspect(context.Background(), "/web/store"); err != nil || c.Name != "rows" {
+		t.Errorf("web/store is %q, %v", c.Name, err)
+	}
 	w.create("db", nil, "sleep", "1000") // another one under the former name
 	if got := restarts(); !strings.Contains(got, "\tstore dbhost rows\n") {
 		t.Errorf("hosts\n%s", got)

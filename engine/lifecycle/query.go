@@ -98,7 +98,7 @@ func (s *Service) List(ctx context.Context, q engine.ContainerQuery) ([]engine.C
 			return nil, err
 		}
 		s.nameLinks(&c)
-		row := engine.ContainerSummary{Container: c}
+		row := engine.ContainerSummary{Container: c, LinkedAs: s.linkNames(c)}
 		if q.Size {
 			size, err := s.Roots.Size(ctx, c.ID)
 			if err != nil {
@@ -188,8 +188,32 @@ func (s *Service) matcher(ctx context.Context, q engine.ContainerQuery) (*matche
 				return nil, err
 			}
 		}
+		if err := s.addDescendants(ctx, m.ancestors); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
+}
+
+// addDescendants adds to some images those of containers that were made upon them, by a build or a commit.
+func (s *Service) addDescendants(ctx context.Context, images map[engine.ImageID]bool) error {
+	for _, c := range s.all() {
+		for id := c.Image; id != "" && !images[c.Image]; {
+			if images[id] {
+				images[c.Image] = true
+				break
+			}
+			img, err := s.Images.Lookup(ctx, string(id), nil)
+			if engine.KindOf(err) == engine.NotFound {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			id = img.Parent
+		}
+	}
+	return nil
 }
 
 func (m *matcher) fits(c engine.Container) bool {

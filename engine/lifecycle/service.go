@@ -97,13 +97,19 @@ func (s *Service) dir(id engine.ContainerID) string { return filepath.Join(s.Dir
 // lookup finds a container by its full id, its name or an id prefix that fits no other, in this order.
 func (s *Service) lookup(ref string) (*unit, error) {
 	name := strings.TrimPrefix(ref, "/")
+	if owner, alias, ok := strings.Cut(name, "/"); ok {
+		return s.lookupLink(owner, alias)
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if u, ok := s.units[engine.ContainerID(name)]; ok {
 		return u, nil
 	}
 	if id, ok := s.names[name]; ok {
-		return s.units[id], nil
+		if u, made := s.units[id]; made {
+			return u, nil
+		}
+		return nil, noSuch(ref) // its name is taken, but it is not made yet
 	}
 	var found *unit
 	for id, u := range s.units {
