@@ -59,6 +59,7 @@ type MountPoint struct {
 	Propagation  string
 	NonRecursive bool
 	CopyUp       bool // fill from the image at first use
+	Inherited    bool // of another container, by --volumes-from
 	Subpath      string
 	Anonymous    bool     // volume made for this container alone
 	Options      []string // tmpfs: mount options

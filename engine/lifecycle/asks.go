@@ -170,7 +170,9 @@ func (a *asks) volumes() {
 func (a *asks) required(points []engine.MountPoint) {
 	for _, name := range slices.Sorted(maps.Keys(a.jail.Mounts)) {
 		want := a.jail.Mounts[name]
-		given := func(p engine.MountPoint) bool { return p.Target == path.Clean(want.Destination) && !p.Anonymous }
+		given := func(p engine.MountPoint) bool {
+			return p.Target == path.Clean(want.Destination) && (p.Inherited || !p.Anonymous)
+		}
 		_, tmpfs := a.spec.Tmpfs[want.Destination]
 		if !want.Required || tmpfs || slices.ContainsFunc(points, given) {
 			continue

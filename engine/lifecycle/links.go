@@ -62,6 +62,9 @@ func (s *Service) resolveLinks(c *engine.Container) error {
 		if err != nil {
 			return refuse(fmt.Errorf("could not get container for %s: No such container: %s", l.ref, l.ref)) //nolint:staticcheck // Docker's words
 		}
+		if u, err = s.networkOwner(u); err != nil {
+			return refuse(err)
+		}
 		if u.snapshot().Spec.Network.Mode == "host" {
 			return refuse(errors.New("conflicting options: host type networking can't be used with links. This would result in undefined behavior"))
 		}
@@ -69,6 +72,23 @@ func (s *Service) resolveLinks(c *engine.Container) error {
 	}
 	c.Spec.Network.Links = resolved
 	return nil
+}
+
+// networkOwner is the container whose network a container has: its own, unless it shares another's.
+func (s *Service) networkOwner(u *unit) (*unit, error) {
+	for seen := map[*unit]bool{}; !seen[u]; {
+		seen[u] = true
+		ref, shared := strings.CutPrefix(string(u.snapshot().Spec.Network.Mode), "container:")
+		if !shared {
+			break
+		}
+		owner, err := s.lookup(ref)
+		if err != nil {
+			return nil, err
+		}
+		u = owner
+	}
+	return u, nil
 }
 
 // nameLinks makes a container's links name the linked ones as they are called now, for those who look at it.

@@ -100,7 +100,7 @@ func (s *Service) ensureVolumes(ctx context.Context, c *engine.Container, undone
 		if p.Spec >= 0 {
 			req.Labels, req.Options = c.Spec.Mounts[p.Spec].VolumeLabels, c.Spec.Mounts[p.Spec].VolumeDriverOptions
 		}
-		if p.Anonymous {
+		if p.Anonymous && !p.Inherited {
 			undone.Push("anonymous volume", func(ctx context.Context) error { return s.removeVolume(ctx, req.Name) })
 		}
 		v, err := s.Volumes.Ensure(ctx, req)
@@ -148,7 +148,7 @@ func (s *Service) inheritMounts(from []string) ([]engine.MountPoint, error) {
 			if p.Kind == engine.MountTmpfs {
 				continue
 			}
-			p.Spec, p.CopyUp, p.Anonymous = -1, false, false
+			p.Spec, p.CopyUp, p.Inherited = -1, false, true
 			if slices.Contains(strings.Split(mode, ","), "ro") {
 				p.ReadOnly = true
 			}

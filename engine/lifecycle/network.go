@@ -96,6 +96,12 @@ func (s *Service) forward(ctx context.Context, u *unit, r *run, proxies []engine
 // each of its addresses.
 func (s *Service) renderHosts(c engine.Container, res engine.Resolver) ([]byte, error) {
 	var b bytes.Buffer
+	if c.Spec.Network.Mode == "host" && len(c.Spec.Network.ExtraHosts) == 0 {
+		hosts, err := os.ReadFile("/etc/hosts")
+		if !errors.Is(err, fs.ErrNotExist) {
+			return hosts, err
+		}
+	}
 	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::\tip6-localnet\n" +
 		"ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n")
 	for _, extra := range c.Spec.Network.ExtraHosts {
@@ -116,7 +122,10 @@ func (s *Service) renderHosts(c engine.Container, res engine.Resolver) ([]byte, 
 	b.Write(s.groupHosts(c))
 	own := c.Spec.Hostname
 	if c.Spec.Domainname != "" {
-		own = own + "." + c.Spec.Domainname + " " + own
+		own += "." + c.Spec.Domainname
+	}
+	if short, _, full := strings.Cut(own, "."); full {
+		own += " " + short
 	}
 	for _, ip := range addresses(c) {
 		fmt.Fprintf(&b, "%s\t%s\n", ip, own)

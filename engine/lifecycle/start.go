@@ -188,28 +188,23 @@ func (s *Service) sandboxSpec(c engine.Container, root string, mounts []engine.M
 
 // findPeers adds to what the platform needs the containers whose namespaces are to be joined.
 func (s *Service) findPeers(spec *engine.SandboxSpec) (err error) {
-	if spec.NetworkOf, err = s.peer("network", string(spec.Spec.Network.Mode)); err != nil {
+	if spec.NetworkOf, err = s.peer(spec.ID, "network", string(spec.Spec.Network.Mode)); err != nil {
 		return err
 	}
-	if spec.PidOf, err = s.peer("PID", spec.Spec.Security.PidMode); err != nil {
+	if spec.PidOf, err = s.peer(spec.ID, "PID", spec.Spec.Security.PidMode); err != nil {
 		return err
 	}
-	spec.IpcOf, err = s.peer("IPC", spec.Spec.Security.IpcMode)
+	spec.IpcOf, err = s.peer(spec.ID, "IPC", spec.Spec.Security.IpcMode)
 	return err
 }
 
 // networkFiles is the directory of the files that tell a container of its network: that of the container which has the network,
 // also where others share it through one another.
 func (s *Service) networkFiles(c engine.Container) string {
-	seen := map[engine.ContainerID]bool{}
-	for !seen[c.ID] {
-		seen[c.ID] = true
-		ref, shared := strings.CutPrefix(string(c.Spec.Network.Mode), "container:")
-		u, err := s.lookup(ref)
-		if !shared || err != nil {
-			break
+	if u, err := s.lookup(string(c.ID)); err == nil {
+		if owner, err := s.networkOwner(u); err == nil {
+			c = owner.snapshot()
 		}
-		c, _ = u.current()
 	}
 	return s.dir(c.ID)
 }
@@ -224,7 +219,7 @@ func covered(mounts []engine.Mount, target string) bool {
 }
 
 // peer finds the running container that a "container:<id>" mode of a namespace names; other modes have none.
-func (s *Service) peer(namespace, mode string) (engine.Peer, error) {
+func (s *Service) peer(own engine.ContainerID, namespace, mode string) (engine.Peer, error) {
 	ref, ok := strings.CutPrefix(mode, "container:")
 	if !ok {
 		return engine.Peer{}, nil
@@ -234,6 +229,9 @@ func (s *Service) peer(namespace, mode string) (engine.Peer, error) {
 		return engine.Peer{}, noPeer("join", ref, "joining "+namespace+" namespace of container: ")
 	}
 	c, r := u.current()
+	if c.ID == own {
+		return engine.Peer{}, &engine.Error{Op: "join", Kind: engine.Internal, Resource: engine.ResourceContainer, ID: c.Name, Err: fmt.Errorf("cannot join own %s namespace", namespace)}
+	}
 	if r == nil {
 		kind, err := engine.Internal, fmt.Errorf("failed to join %s namespace: container %s is not running", namespace, c.ID)
 		if namespace == "network" {

@@ -2,6 +2,8 @@ package oci
 
 import (
 	"fmt"
+	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +30,7 @@ func check(s engine.SandboxSpec, h host) (warnings []string, err error) {
 	errs = append(errs, checkModes(s.Spec.Security)...)
 	add(checkSecurity(s.Spec.Security, h))
 	add(checkSysctls(s.Spec))
+	add(checkTargets(s.Spec))
 	for target, options := range s.Spec.Tmpfs {
 		if _, err := tmpfsOptions(strings.Split(options, ",")); err != nil {
 			add(fmt.Errorf("%w for %s", err, target))
@@ -37,6 +40,26 @@ func check(s engine.SandboxSpec, h host) (warnings []string, err error) {
 		return warnings, nil
 	}
 	return warnings, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: engine.Problems(errs)}
+}
+
+// overProc are the files of /proc that a mount may stand upon: programs that tell a container of its own limits do (runc's
+// rootfs_linux.go has the same list). Upon others it would deceive the runtime when it shuts the process in.
+var overProc = []string{"cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled"}
+
+func checkTargets(s engine.Spec) error {
+	targets := slices.Concat(slices.Collect(maps.Keys(s.Tmpfs)), s.VolumePaths)
+	for _, m := range s.Mounts {
+		if path.Clean(m.Target) != "/proc" || path.Clean(m.Source) != "/proc" {
+			targets = append(targets, m.Target)
+		}
+	}
+	for _, target := range targets {
+		below, inside := strings.CutPrefix(path.Clean(target)+"/", "/proc/")
+		if inside && !slices.Contains(overProc, strings.TrimSuffix(below, "/")) {
+			return fmt.Errorf("%q cannot be mounted because it is inside /proc", path.Clean(target))
+		}
+	}
+	return nil
 }
 
 func checkResources(r engine.Resources, h host) (errs []error) {

@@ -26,6 +26,8 @@ func TestCheckRefuses(t *testing.T) {
 			s.Spec.Resources.Memory, s.Spec.Resources.MemoryReservation = 64<<20, 65<<20
 		}, "Minimum memory limit can not be less than memory reservation limit, see usage"},
 		{"too many processors", func(s *engine.SandboxSpec) { s.Spec.Resources.NanoCPUs = 5e9 }, "range of CPUs is from 0.01 to 4.00, as there are only 4 CPUs available"},
+		{"a mount in /proc", func(s *engine.SandboxSpec) { s.Spec.VolumePaths = []string{"/proc//sys"} }, `"/proc/sys" cannot be mounted because it is inside /proc`},
+		{"a file system upon /proc", func(s *engine.SandboxSpec) { s.Spec.Tmpfs = map[string]string{"/proc": ""} }, `"/proc" cannot be mounted because it is inside /proc`},
 		{"two ways", func(s *engine.SandboxSpec) { s.Spec.Resources.NanoCPUs, s.Spec.Resources.CPUQuota = 1e9, 5000 }, "Conflicting options: Nano CPUs and CPU Quota cannot both be set"},
 		{"period", func(s *engine.SandboxSpec) { s.Spec.Resources.CPUPeriod = 1 }, "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)"},
 		{"processor that is not there", func(s *engine.SandboxSpec) { s.Spec.Resources.CPUSetCPUs = "1-4" }, "Requested CPUs are not available - requested 1-4, available: 0-3"},

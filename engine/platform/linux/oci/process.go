@@ -35,6 +35,7 @@ func environment(hostname, home string, tty bool, given ...[]string) []string {
 			env = setEnv(env, kv)
 		}
 	}
+	env = slices.DeleteFunc(env, func(kv string) bool { return kv == "HOME=" }) // runc takes an empty one for none
 	if !slices.ContainsFunc(env, func(kv string) bool { return strings.HasPrefix(kv, "HOME=") }) {
 		env = append(env, "HOME="+home)
 	}
