@@ -72,8 +72,8 @@ func (r *Runtime) leave(ctx context.Context, rec record, info jail.Info) (bool, 
 	}
 	for _, name := range rec.Datasets {
 		_, err := r.cfg.Run.Run(ctx, runner.Cmd{Argv: []string{"/sbin/zfs", "unjail", fmt.Sprint(info.JID), name}})
-		if err != nil {
-			return false, err
+		if err != nil { // it was taken back before, or comes back with the jail
+			r.log.WarnContext(ctx, "dataset not taken back", "dataset", name, "error", err)
 		}
 	}
 	return true, jail.Rename(info.JID, left)
