@@ -48,8 +48,14 @@ func (s *Service) Detach(ctx context.Context, id engine.ContainerID) error {
 	return errors.Join(errs...)
 }
 
+// tabler is a Firewall with tables of all networks for administrators to refer to, and not those of their own networks alone.
+type tabler interface{ TablesOfAll() bool }
+
 // inTables reports whether the packet filter knows the container's addresses by tables that administrators refer to.
 func (s *Service) inTables(b *box) bool {
+	if t, ok := s.Firewall.(tabler); ok && t.TablesOfAll() {
+		return len(b.endpoints) > 0
+	}
 	for _, e := range b.endpoints {
 		if n := s.nets[e.Network]; n != nil && n.Driver == driverXC {
 			return true

@@ -219,6 +219,9 @@ func (f *Firewall) outward(i net.Interface, ext External, rules engine.FirewallR
 	return (ext.IPv4 || ext.IPv6) && i.Flags&net.FlagLoopback == 0 && !bridge
 }
 
+// TablesOfAll says that every network has its table, whose addresses are to be those of running containers.
+func (f *Firewall) TablesOfAll() bool { return present() }
+
 // Warnings implements networks.Firewall.
 func (f *Firewall) Warnings(ctx context.Context) []string {
 	f.mu.Lock()
