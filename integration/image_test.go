@@ -89,6 +89,32 @@ func TestRegistryWithDockerd(t *testing.T) {
 	}
 }
 
+// Images that are made here, by a commit and by an import, are pulled by digest and run by dockerd.
+func TestMadeImagesRunOnDockerd(t *testing.T) {
+	e, o := start(t), oracle(t)
+	host := localRegistry(t)
+	e.must("run", "--name", "box", "testbox", "sh", "-c", "write /added new; rm /data/seed")
+	e.must("commit", "-c", `CMD ["cat","/added"]`, "box", host+"/committed:1")
+	flat := filepath.Join(t.TempDir(), "flat.tar")
+	e.must("export", "-o", flat, "box")
+	e.must("import", "-c", `CMD ["/bin/cat","/added"]`, flat, host+"/imported:1")
+	for _, name := range []string{"committed", "imported"} {
+		ref := host + "/" + name + ":1"
+		e.must("push", ref)
+		_, digest, _ := strings.Cut(e.must("image", "inspect", "-f", "{{index .RepoDigests 0}}", ref), "@")
+		pinned := host + "/" + name + "@" + digest
+		o.must("pull", pinned)
+		if got := o.must("run", "--rm", pinned); got != "new" {
+			t.Errorf("%s: it says %q", name, got)
+		}
+		o.fails(1, "", "run", "--rm", pinned, "/bin/cat", "/data/seed")
+		if a, b := e.must("image", "inspect", "-f", "{{.Id}}", ref), o.must("image", "inspect", "-f", "{{.Id}}", pinned); a != b {
+			t.Errorf("%s: made as %s, pulled as %s", name, a, b)
+		}
+		o.must("rmi", pinned)
+	}
+}
+
 // sameDigest compares what two engines know of an image, of whose digests only those in the reference's repository count.
 func sameDigest(a, b, ref string) bool {
 	repo, _, _ := strings.Cut(ref[strings.IndexByte(ref, '/'):], ":")
