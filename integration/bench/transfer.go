@@ -108,7 +108,7 @@ func transfer(way func(ctx context.Context, s *side, server container.InspectRes
 		if len(c.NetworkSettings.Ports[echoPort]) == 0 {
 			return 0, fmt.Errorf("%s publishes no port", s.name)
 		}
-		if err := listening(ctx, net.JoinHostPort(c.NetworkSettings.IPAddress, "7")); err != nil {
+		if err := listening(ctx, net.JoinHostPort(address(c), "7")); err != nil {
 			return 0, err
 		}
 		return way(ctx, s, c)
@@ -138,8 +138,16 @@ func byLoopback(ctx context.Context, _ *side, server container.InspectResponse) 
 	return pumpIn(ctx, "", published(server, "127.0.0.1"))
 }
 
+// address is a container's own in the default network.
+func address(c container.InspectResponse) string {
+	if e := c.NetworkSettings.Networks["bridge"]; e != nil {
+		return e.IPAddress
+	}
+	return ""
+}
+
 func fromHost(ctx context.Context, _ *side, server container.InspectResponse) (time.Duration, error) {
-	return pumpIn(ctx, "", net.JoinHostPort(server.NetworkSettings.IPAddress, "7"))
+	return pumpIn(ctx, "", net.JoinHostPort(address(server), "7"))
 }
 
 func betweenContainers(ctx context.Context, s *side, server container.InspectResponse) (d time.Duration, err error) {
@@ -152,7 +160,7 @@ func betweenContainers(ctx context.Context, s *side, server container.InspectRes
 	if err != nil {
 		return 0, err
 	}
-	return pumpIn(ctx, fmt.Sprintf("/proc/%d/ns/net", client.State.Pid), net.JoinHostPort(server.NetworkSettings.IPAddress, "7"))
+	return pumpIn(ctx, fmt.Sprintf("/proc/%d/ns/net", client.State.Pid), net.JoinHostPort(address(server), "7"))
 }
 
 // fromOutside makes another machine of a network namespace, and takes it away again.
