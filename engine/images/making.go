@@ -174,9 +174,7 @@ func (s *Service) registerStep(ctx context.Context, held *lease, st step, doc im
 	if err != nil {
 		return "", err
 	}
-	if !st.intermediate {
-		s.publish("create", string(e.rec.ID), string(e.rec.ID), e)
-	}
+	s.publish("create", string(e.rec.ID), string(e.rec.ID), e)
 	s.tellTagged(e, st.names)
 	return e.rec.ID, nil
 }

@@ -105,7 +105,8 @@ func (s *Service) Rename(ctx context.Context, ref, name string) error {
 	s.publish(u.snapshot(), "rename", map[string]string{"oldName": "/" + old.Name})
 	s.tellLinkers(u.snapshot())
 	if _, r := u.current(); r != nil {
-		return s.attachNetwork(ctx, u, r)
+		// It may be ending at this moment. The name is changed whatever its networks make of that.
+		s.logged(ctx, "tell networks of a name", u, s.attachNetwork(ctx, u, r))
 	}
 	return nil
 }
