@@ -81,14 +81,24 @@ func (f Filters) Labels(key string) []engine.LabelMatch {
 
 // Until reads the key "until": a duration before now, a time stamp, or seconds since the epoch; zero when it was not given.
 func (f Filters) Until(now time.Time) (time.Time, error) {
-	values := f["until"]
-	switch len(values) {
-	case 0:
-		return time.Time{}, nil
-	case 1:
-		return ParseTime(values[0], now)
+	if len(f["until"]) > 1 {
+		return time.Time{}, invalidf("more than one until filter specified")
 	}
-	return time.Time{}, invalidf("more than one until filter specified")
+	return f.Earliest(now)
+}
+
+// Earliest reads the key "until" where it may be given several times: all of them must hold.
+func (f Filters) Earliest(now time.Time) (earliest time.Time, err error) {
+	for _, v := range f["until"] {
+		t, err := ParseTime(v, now)
+		if err != nil {
+			return t, err
+		}
+		if earliest.IsZero() || t.Before(earliest) {
+			earliest = t
+		}
+	}
+	return earliest, nil
 }
 
 // badFilter is dockerd's refusal of a key, or of its values when some are given.

@@ -86,6 +86,9 @@ func TestParseTime(t *testing.T) {
 	if _, err := (Filters{"until": {"1h", "2h"}}).Until(noon); err == nil || Message(err) != "more than one until filter specified" {
 		t.Error(err)
 	}
+	if got, err := (Filters{"until": {"1h", "2h", "90m"}}).Earliest(noon); err != nil || !got.Equal(noon.Add(-2*time.Hour)) {
+		t.Errorf("several: %v, %v", got, err)
+	}
 	if _, err := (Filters{"until": {"zz"}}).Until(noon); err == nil || Message(err) != `failed to parse value as time or duration: "zz"` {
 		t.Error(err)
 	}

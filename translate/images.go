@@ -43,7 +43,7 @@ func ImageQuery(l ImageListQuery, v Version, now time.Time) (q engine.ImageQuery
 	if q.Dangling, err = f.Bool("dangling"); err != nil {
 		return q, err
 	}
-	q.Until, err = f.Until(now)
+	q.Until, err = f.Earliest(now)
 	return q, err
 }
 

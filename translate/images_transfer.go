@@ -155,6 +155,9 @@ func Import(i ImportQuery, v Version, host Host) (engine.ImportRequest, error) {
 	if req.Platform, err = wordPlatform(i.Platform, v, host); err != nil {
 		return req, err
 	}
+	if p := req.Platform; p != nil && p.OS != "linux" && p.OS != "freebsd" {
+		return req, invalidf("operating system is not supported")
+	}
 	req.Ref, err = Target(i.Repo, i.Tag)
 	return req, err
 }

@@ -1,22 +1,32 @@
 package translate
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/xcengine/xc/engine"
 )
 
+// What the parts of a platform look like (github.com/containerd/platforms of dockerd 28.5). A system's version is not looked at.
+var (
+	osComponent = regexp.MustCompile(`^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]*)\))?$`)
+	component   = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+)
+
 // Platform reads "os[/arch[/variant]]", or an architecture alone. What is not said is the host's own.
 func Platform(s string, host Host) (*engine.Platform, error) {
 	parts := strings.Split(s, "/")
-	for _, p := range parts {
-		if p == "" || strings.Trim(strings.ToLower(p), "abcdefghijklmnopqrstuvwxyz0123456789_.-()") != "" {
-			return nil, invalidf("%q is an invalid component of %q: platform specifier component must match "+
-				`"^[A-Za-z0-9_.-]+(?:\\([A-Za-z0-9_.-]+\\))?$": invalid argument`, p, s)
+	system := osComponent.FindStringSubmatch(parts[0])
+	if system == nil {
+		return nil, invalidf("%q is an invalid OS component of %q: OSAndVersion specifier component must match %q: invalid argument", parts[0], s, osComponent)
+	}
+	for _, p := range parts[1:] {
+		if !component.MatchString(p) {
+			return nil, invalidf("%q is an invalid component of %q: platform specifier component must match %q: invalid argument", p, s, component)
 		}
 	}
-	p := &engine.Platform{OS: normalOS(parts[0]), Architecture: host.Arch}
+	p := &engine.Platform{OS: normalOS(system[1]), Architecture: host.Arch}
 	switch len(parts) {
 	case 1:
 		if !slices.Contains(systems, p.OS) {

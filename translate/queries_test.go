@@ -2,6 +2,7 @@ package translate
 
 import (
 	"encoding/base64"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func TestQueriesAreRefusedAsByDockerd(t *testing.T) {
 		_, err := ImageQuery(ImageListQuery{Filters: f}, MaxVersion, noon)
 		return err
 	}
+	imagePrune := func(f Filters) error { _, err := ImagePrune(f, noon); return err }
 	search := func(f Filters) error { _, err := SearchFilters(f); return err }
 	pull := func(p PullQuery) error { _, err := Pull(p, MaxVersion, oracle); return err }
 	platform := func(s ...string) error { _, err := JSONPlatform(s, PlatformSince, MaxVersion); return err }
@@ -78,7 +80,7 @@ func TestQueriesAreRefusedAsByDockerd(t *testing.T) {
 		"error reading volume filters: invalid filter":                         query(func() error { _, err := ParseFilters("foo"); return BadVolumeFilters(err) }),
 
 		"invalid filter 'bar'":                                                             filters(`{"bar":["x"]}`, images),
-		"more than one until filter specified":                                             filters(`{"until":["1h","2h"]}`, images),
+		"more than one until filter specified":                                             filters(`{"until":["1h","2h"]}`, imagePrune),
 		`invalid limit specified: strconv.Atoi: parsing "foo": invalid syntax`:             query(func() error { _, err := SearchLimit("foo"); return err }),
 		"limit 500 is outside the range of [1, 100]":                                       query(func() error { _, err := SearchLimit("500"); return err }),
 		`invalid filter 'stars=x': strconv.Atoi: parsing "x": invalid syntax`:              filters(`{"stars":["x"]}`, search),
@@ -206,6 +208,15 @@ func TestPullAndPush(t *testing.T) {
 }
 
 func TestImportAndCommit(t *testing.T) {
+	for platform, want := range map[string]string{
+		"macos": "operating system is not supported", "macos/arm64": "operating system is not supported", " ": `" " is an invalid OS component of " "`,
+		"/": `"" is an invalid OS component of "/"`, "nintendo64": "unknown operating system or architecture", "linux/x y": `"x y" is an invalid component of "linux/x y"`,
+	} {
+		_, err := Import(ImportQuery{Source: "-", Platform: platform}, MaxVersion, oracle)
+		if engine.KindOf(err) != engine.Invalid || !strings.Contains(Message(err), want) {
+			t.Errorf("import for %q: %v", platform, err)
+		}
+	}
 	i, err := Import(ImportQuery{Repo: "a", Source: "-", Changes: []string{"CMD x"}}, MaxVersion, oracle)
 	if err != nil || i.Ref != "a:latest" || i.Message != "Imported from -" || len(i.Changes) != 1 {
 		t.Errorf("import: %+v, %v", i, err)
