@@ -149,7 +149,8 @@ func TestKeysAreDocumented(t *testing.T) {
 		if k.Many != strings.Contains(row, "(many)") {
 			t.Errorf("%s: many %v, %s", k.Name, k.Many, row)
 		}
-		if k.Needs != PrivilegeNone && !strings.Contains(row, "| "+string(k.Needs)+" |") {
+		// What a right is not needed for may stand behind a comma.
+		if k.Needs != PrivilegeNone && !strings.Contains(row, "| "+string(k.Needs)+" |") && !strings.Contains(row, "| "+string(k.Needs)+", ") {
 			t.Errorf("%s needs %s: %s", k.Name, k.Needs, row)
 		}
 	}

@@ -91,9 +91,8 @@ func (r *Runtime) try(ctx context.Context, name string, known programs) (program
 	if err != nil {
 		return program{}, err
 	}
-	if features, err := output(ctx, path, "features"); err == nil {
-		p.RecursiveRO = knowsRRO(features) && kernelAtLeast(release, 5, 12)
-	}
+	features, err := output(ctx, path, "features")
+	p.RecursiveRO = (knowsRRO(features) || err != nil && crunKnowsRRO(p.Version)) && kernelAtLeast(release, 5, 12)
 	start := time.Now()
 	err = r.trial(ctx, p)
 	if groups := r.host.groups; err != nil && groups.V2 != "" && !groups.Unified() {
@@ -124,7 +123,7 @@ func lookProgram(name string) (string, error) {
 	return "", errors.New("it is not installed")
 }
 
-// trialKey is a text of everything that a trial's outcome depends on.
+// trialKey is a text of everything that a trial's outcome depends on; its first number is of what is looked at.
 func (r *Runtime) trialKey(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -134,7 +133,7 @@ func (r *Runtime) trialKey(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("size %d, changed %d, kernel %s %s, capabilities %d, groups %s", info.Size(), info.ModTime().UnixNano(),
+	return fmt.Sprintf("2: size %d, changed %d, kernel %s %s, capabilities %d, groups %s", info.Size(), info.ModTime().UnixNano(),
 		release, machine, len(r.host.capabilities), r.host.groups.Signature()), nil
 }
 
