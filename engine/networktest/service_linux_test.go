@@ -38,7 +38,7 @@ func TestPublishedPortFromEverywhere(t *testing.T) {
 	s.reachesNot("loopback port from outside", n.Box, "tcp", at4(n.Host4, 8081))
 	s.reachesNot("loopback port from a container", mate.Sandbox, "tcp", at4(n.Host4, 8081))
 	same(t, "ports", web.held.Ports, []string{
-		"{{80 tcp} 0.0.0.0 8080}", "{{80 tcp} :: 8080}", "{{80 tcp} 127.0.0.1 8081}", "{{80 tcp} ::1 8083}", "{{81 udp} 0.0.0.0 8082}", "{{81 udp} :: 8082}",
+		"{{80 tcp} 0.0.0.0 8080}", "{{80 tcp} 127.0.0.1 8081}", "{{80 tcp} :: 8080}", "{{80 tcp} ::1 8083}", "{{81 udp} 0.0.0.0 8082}", "{{81 udp} :: 8082}",
 	})
 	s.detach(web)
 	s.reachesNot("after detach", n.Box, "tcp", at4(n.Host4, 8080))
