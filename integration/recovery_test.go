@@ -82,6 +82,11 @@ func recovered(t *testing.T, steps []string, f func(e *engine, step string)) {
 	e.must("volume", "create", "kept")
 	e.must("run", "--rm", "testbox", "true") // what the first of all containers leaves for good
 	before := e.footprint()
+	for settled := false; !settled; { // what goes with a container goes a moment later
+		time.Sleep(kit.patience * 500 * time.Millisecond)
+		now := e.footprint()
+		settled, before = slices.Equal(before, now), now
+	}
 	for _, step := range steps {
 		t.Run(step, func(t *testing.T) {
 			e.t = t

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/detach"
@@ -17,8 +18,12 @@ import (
 type execution struct {
 	mu    sync.Mutex
 	rec   engine.Exec
+	begun chan struct{} // closed when the process runs; never if it cannot be executed
 	ended chan struct{} // closed when the end was noted
 }
+
+// execReady is how long a resize waits for a process that is being started, as dockerd does.
+const execReady = 10 * time.Second
 
 // execsKept bounds how many ended execs of a container are remembered.
 const execsKept = 100
@@ -53,7 +58,7 @@ func (s *Service) CreateExec(ctx context.Context, ref string, spec engine.ExecSp
 	if _, err := s.Runtime.LaunchExec(ctx, r.spec, r.box, id, inheritProcess(spec, c.Spec.Process)); err != nil {
 		return "", err
 	}
-	e := &execution{rec: engine.Exec{ID: id, Container: c.ID, Spec: spec, Created: now()}, ended: make(chan struct{})}
+	e := &execution{rec: engine.Exec{ID: id, Container: c.ID, Spec: spec, Created: now()}, begun: make(chan struct{}), ended: make(chan struct{})}
 	s.mu.Lock()
 	s.execs[e.rec.ID] = u
 	s.mu.Unlock()
@@ -142,6 +147,18 @@ func (s *Service) ResizeExec(ctx context.Context, id engine.ExecID, rows, cols u
 	x := e.snapshot()
 	if err := canExec(u, string(x.Container)); err != nil {
 		return err
+	}
+	if x.Started {
+		// Clients ask for a size as soon as their start is answered, which is before the process runs.
+		wait, cancel := context.WithTimeout(ctx, execReady)
+		defer cancel()
+		select {
+		case <-e.begun:
+		case <-e.ended:
+		case <-wait.Done():
+			return wrap("resize", string(id), errors.New("timeout waiting for exec session ready"))
+		}
+		x = e.snapshot()
 	}
 	_, r := u.current()
 	if r == nil || !x.Running {
@@ -263,6 +280,7 @@ func (x *execStream) start(ctx context.Context, want engine.AttachOptions) (engi
 	x.exec.mu.Lock()
 	x.exec.rec.Pid = pid
 	x.exec.mu.Unlock()
+	close(x.exec.begun)
 	s.publishExec(x.unit, "exec_start: "+strings.Join(p.Cmd, " "), rec.ID, nil)
 	return conn, nil
 }

@@ -13,6 +13,7 @@ const get = (url) => new Promise((done, fail) => http.get(url, (r) => {
 const ours = { 'org.example.shop': 'tc' };
 
 async function firstDay() {
+  const alive = setInterval(() => {}, 1000); // the client's log streams keep no program alive
   const network = await new Network().start();
   const web = await new GenericContainer('testbox')
     .withCommand(['httpd', ':80', 'from testcontainers'])
@@ -55,6 +56,7 @@ async function firstDay() {
   tell('stopped', typeof stopped.getId());
   await web.stop();
   await network.stop();
+  clearInterval(alive);
 }
 
 // crash leaves a container to the reaper.
