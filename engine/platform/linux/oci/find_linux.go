@@ -91,8 +91,9 @@ func (r *Runtime) try(ctx context.Context, name string, known programs) (program
 	if err != nil {
 		return program{}, err
 	}
-	features, err := output(ctx, path, "features")
-	p.RecursiveRO = (knowsRRO(features) || err != nil && crunKnowsRRO(p.Version)) && kernelAtLeast(release, 5, 12)
+	if features, err := output(ctx, path, "features"); err == nil {
+		p.RecursiveRO = knowsRRO(features) && kernelAtLeast(release, 5, 12)
+	}
 	start := time.Now()
 	err = r.trial(ctx, p)
 	if groups := r.host.groups; err != nil && groups.V2 != "" && !groups.Unified() {
@@ -123,7 +124,7 @@ func lookProgram(name string) (string, error) {
 	return "", errors.New("it is not installed")
 }
 
-// trialKey is a text of everything that a trial's outcome depends on; its first number is of what is looked at.
+// trialKey is a text of everything that a trial's outcome depends on.
 func (r *Runtime) trialKey(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -133,7 +134,7 @@ func (r *Runtime) trialKey(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("2: size %d, changed %d, kernel %s %s, capabilities %d, groups %s", info.Size(), info.ModTime().UnixNano(),
+	return fmt.Sprintf("size %d, changed %d, kernel %s %s, capabilities %d, groups %s", info.Size(), info.ModTime().UnixNano(),
 		release, machine, len(r.host.capabilities), r.host.groups.Signature()), nil
 }
 

@@ -91,15 +91,6 @@ func knowsRRO(features []byte) bool {
 	return false
 }
 
-// crunVersion is of what "crun --version" prints first.
-var crunVersion = regexp.MustCompile(`^crun version (\d+)\.(\d+)`)
-
-// crunKnowsRRO tells it by the version: crun 1.8 knows the option, and has no "features" yet that would say so.
-func crunKnowsRRO(version string) bool {
-	m := crunVersion.FindStringSubmatch(version)
-	return m != nil && kernelAtLeast(m[1]+"."+m[2], 1, 8)
-}
-
 // kernelAtLeast compares a kernel's release, "6.1.0-13-amd64".
 func kernelAtLeast(release string, major, minor int) bool {
 	a, rest, _ := strings.Cut(release, ".")
