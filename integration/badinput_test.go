@@ -116,6 +116,7 @@ func wrongs() []wrong {
 		{"POST", box + "/resize?h=abc&w=5", "", 400, "invalid resize height"},
 		{"POST", box + "/stop?t=abc", "", 500, `parsing "abc": invalid syntax`},
 		{"POST", box + "/attach?stream=1", "", 200, ""},
+		{"POST", box + "/attach?stream=1&detachKeys=ctrl-A,a", "", 400, "Invalid detach keys (ctrl-A,a) provided"},
 		{"DELETE", box, "", 409, "container is running: stop the container before removing or force remove"},
 		{"DELETE", box + "?link=1&force=1", "", 500, "Conflict, cannot remove the default link name of the container"},
 		{"GET", box + "/logs", "", 400, "you must choose at least one stream"},

@@ -83,14 +83,6 @@ func detachKeys(s string) ([]byte, error) {
 	return keys, nil
 }
 
-// CheckDetachKeys reports what is wrong with the keys that an attach asks for.
-func CheckDetachKeys(s string) error {
-	if _, err := detachKeys(s); err != nil {
-		return invalidf("Invalid detach keys (%s) provided", s)
-	}
-	return nil
-}
-
 // ExecInspect is the answer to an exec's inspect, which docker's api/types have only for the client's side.
 type ExecInspect struct {
 	ID            string

@@ -22,9 +22,6 @@ func attachOptions(r *httpx.Request) engine.AttachOptions {
 // attach opens the streams while errors can still be told, takes the connection over and moves it.
 func (g *group) attach(ctx context.Context, w http.ResponseWriter, r *httpx.Request) error {
 	o := attachOptions(r)
-	if err := translate.CheckDetachKeys(o.DetachKeys); err != nil {
-		return err
-	}
 	attached, err := g.backend.Attach(ctx, r.Var("name"), o)
 	if err != nil {
 		return err
@@ -58,9 +55,6 @@ func only(io engine.Stdio, o engine.AttachOptions) engine.Stdio {
 // attachWebSocket is attach for web pages: never multiplexed, and without half-closing, which WebSocket has not.
 func (g *group) attachWebSocket(ctx context.Context, w http.ResponseWriter, r *httpx.Request) error {
 	o := attachOptions(r)
-	if err := translate.CheckDetachKeys(o.DetachKeys); err != nil {
-		return err
-	}
 	if !translate.WebSocketChooses(r.Version) {
 		o.Stdin, o.Stdout, o.Stderr = true, true, true
 	}

@@ -164,7 +164,7 @@ func (s *Service) environment(c engine.Container, box engine.Sandbox, links []st
 	return slices.Concat(s.Networks.Environment(attachment(c, box)), links, c.Spec.Process.Env)
 }
 
-// sandboxSpec renders what the platform needs to know of a container that runs: all but its peers, which may be gone.
+// sandboxSpec renders what the platform needs to know of a container, whether it runs or not: all but its peers, which may be gone.
 func (s *Service) sandboxSpec(c engine.Container, root string, mounts []engine.Mount) engine.SandboxSpec {
 	spec := engine.SandboxSpec{
 		ID: c.ID, Dir: s.dir(c.ID), Root: root, Platform: c.Platform, Spec: c.Spec, Mounts: mounts,

@@ -26,7 +26,7 @@ func Parse(s string) ([]byte, error) {
 			keys = append(keys, key[0])
 			continue
 		}
-		letter, ok := strings.CutPrefix(strings.ToLower(key), "ctrl-")
+		letter, ok := strings.CutPrefix(key, "ctrl-")
 		if !ok || len(letter) != 1 {
 			return nil, fmt.Errorf("Unknown character: '%s'", key)
 		}

@@ -40,7 +40,7 @@ func TestReader(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, s := range []string{"ctrl-", "ctrl-1", "alt-x", "a,,b", "ctrl-é"} {
+	for _, s := range []string{"ctrl-", "ctrl-1", "ctrl-A", "Ctrl-a", "alt-x", "a,,b", "ctrl-é"} {
 		if keys, err := Parse(s); err == nil {
 			t.Errorf("%q was taken for %v", s, keys)
 		}
