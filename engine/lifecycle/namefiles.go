@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/wholefile"
 )
 
 // The files that name a container's network lie in its directory, from where the platform brings them into the root. They are
@@ -195,10 +196,7 @@ func (s *Service) noteWritten(id engine.ContainerID, written map[string][]string
 		return err
 	}
 	path := filepath.Join(s.dir(id), fileWritten)
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return wholefile.Write(path, text)
 }
 
 func writeFile(path string, data []byte) error {

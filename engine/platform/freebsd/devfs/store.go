@@ -12,6 +12,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/runner"
+	"github.com/xcengine/xc/engine/internal/wholefile"
 )
 
 // lastRuleset is the highest number that a ruleset can have (sys/fs/devfs/devfs.h: devfs_rsnum).
@@ -113,8 +114,5 @@ func (s *Store) save(numbers map[string]int) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(s.Path+".new", data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(s.Path+".new", s.Path)
+	return wholefile.Write(s.Path, data)
 }

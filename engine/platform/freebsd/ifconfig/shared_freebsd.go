@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/wholefile"
 	"github.com/xcengine/xc/engine/platform/freebsd/jail"
 )
 
@@ -77,10 +78,7 @@ func (p *Plumber) writeNote(n note) error {
 	if err := os.MkdirAll(p.notesDir(), 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(file+".new", b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
+	return wholefile.Write(file, b)
 }
 
 // notes reads all of them.

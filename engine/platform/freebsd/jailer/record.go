@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/wholefile"
 )
 
 // record is what is kept of a sandbox while it exists, so that its id alone is enough to reach it.
@@ -56,10 +57,7 @@ func (p places) writeRecord(id engine.ContainerID, r record) error {
 		return err
 	}
 	file := p.recordFile(id)
-	if err := os.WriteFile(file+".new", b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
+	return wholefile.Write(file, b)
 }
 
 // readRecord is fs.ErrNotExist where none was written: then nothing was made yet.

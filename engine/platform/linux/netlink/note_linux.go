@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/xcengine/xc/engine/internal/wholefile"
 )
 
 // What cannot be marked in the kernel is noted in <state>/<kind>/<interface>.json before it is done.
@@ -44,10 +46,7 @@ func (p *Plumber) putNote(kind, device string, note any) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return wholefile.Write(path, text)
 }
 
 // note reads a note. The error is fs.ErrNotExist when there is none.
