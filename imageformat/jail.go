@@ -1,6 +1,10 @@
 package imageformat
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
 
 // JailConfig is config.xc_extension: what an image asks of the jail that it runs in. Strings said to be interpolated are
 // read by Expand.
@@ -297,4 +301,32 @@ func fullMap[T any](m map[string]T) map[string]T {
 		return map[string]T{}
 	}
 	return m
+}
+// SetAllow changes Allow by words as Jailfiles have them: a parameter, with "allow." before it or without, is added at the end; with
+// "-" before it, it is taken away.
+func (j *JailConfig) SetAllow(words []string) {
+	allow := slices.Clone(j.Allow)
+	for _, word := range words {
+		param, off := strings.CutPrefix(word, "-")
+		param = strings.TrimPrefix(param, "allow.")
+		allow = slices.DeleteFunc(allow, func(a string) bool { return a == param })
+		if !off {
+			allow = append(allow, param)
+		}
+	}
+	j.Allow = allow
+}
+
+// SetSysV gives the jail a kind of System V IPC of its own, "shm", "msg" or "sem", or with "-" before it none. It returns the kind, and
+// whether there is one of that name.
+func (j *JailConfig) SetSysV(word string) (kind string, known bool) {
+	kind, off := strings.CutPrefix(word, "-")
+	to := map[string]*SysVIPC{"shm": &j.SysVShm, "msg": &j.SysVMsg, "sem": &j.SysVSem}[kind]
+	if to == nil {
+		return kind, false
+	}
+	if *to = SysVNew; off {
+		*to = SysVDisable
+	}
+	return kind, true
 }

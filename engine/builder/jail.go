@@ -276,37 +276,16 @@ func setCmd(d jailfile.Directive, j *imageformat.JailConfig) error {
 }
 
 func setAllow(d jailfile.Directive, j *imageformat.JailConfig) error {
-	allow := slices.Clone(j.Allow)
 	if d.Options["replace"] == "true" {
-		allow = nil
+		j.Allow = nil
 	}
-	for _, word := range d.Args {
-		param, off := strings.CutPrefix(word, "-")
-		param = strings.TrimPrefix(param, "allow.")
-		allow = slices.DeleteFunc(allow, func(a string) bool { return a == param })
-		if !off {
-			allow = append(allow, param)
-		}
-	}
-	j.Allow = allow
+	j.SetAllow(d.Args)
 	return nil
 }
 
 func setSysV(d jailfile.Directive, j *imageformat.JailConfig) error {
 	for _, word := range d.Args {
-		kind, off := strings.CutPrefix(word, "-")
-		mode := imageformat.SysVNew
-		if off {
-			mode = imageformat.SysVDisable
-		}
-		switch kind {
-		case "shm":
-			j.SysVShm = mode
-		case "msg":
-			j.SysVMsg = mode
-		case "sem":
-			j.SysVSem = mode
-		default:
+		if kind, ok := j.SetSysV(word); !ok {
 			return fmt.Errorf("SYSVIPC knows shm, msg and sem, not %q", kind)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
@@ -90,9 +89,13 @@ func patch(j *imageformat.JailConfig, p wire.ImagePatch) error {
 			j.SpecialMounts = append(slices.Clone(j.SpecialMounts), m)
 		}
 	case len(p.Allow) > 0:
-		patchAllow(j, p.Allow)
+		j.SetAllow(p.Allow)
 	case len(p.SysV) > 0:
-		return patchSysV(j, p.SysV)
+		for _, word := range p.SysV {
+			if kind, ok := j.SetSysV(word); !ok {
+				return fmt.Errorf("System V IPC has shm, msg and sem, not %q", kind)
+			}
+		}
 	case p.Device != "":
 		j.DevfsRules = append(slices.Clone(j.DevfsRules), p.Device)
 	case p.Port != nil:
@@ -123,35 +126,6 @@ func patchVolume(j *imageformat.JailConfig, v wire.PatchVolume) error {
 	put(&j.Mounts, name, imageformat.MountSpec{
 		Description: v.Description, Destination: v.MountPoint, VolumeHints: v.Hints, ReadOnly: v.ReadOnly, Required: v.Required,
 	})
-	return nil
-}
-
-func patchAllow(j *imageformat.JailConfig, words []string) {
-	allow := slices.Clone(j.Allow)
-	for _, word := range words {
-		param, off := strings.CutPrefix(word, "-")
-		param = strings.TrimPrefix(param, "allow.")
-		allow = slices.DeleteFunc(allow, func(a string) bool { return a == param })
-		if !off {
-			allow = append(allow, param)
-		}
-	}
-	j.Allow = allow
-}
-
-func patchSysV(j *imageformat.JailConfig, words []string) error {
-	for _, word := range words {
-		kind, off := strings.CutPrefix(word, "-")
-		mode := imageformat.SysVNew
-		if off {
-			mode = imageformat.SysVDisable
-		}
-		to := map[string]*imageformat.SysVIPC{"shm": &j.SysVShm, "msg": &j.SysVMsg, "sem": &j.SysVSem}[kind]
-		if to == nil {
-			return fmt.Errorf("System V IPC has shm, msg and sem, not %q", kind)
-		}
-		*to = mode
-	}
 	return nil
 }
 
