@@ -302,6 +302,7 @@ func fullMap[T any](m map[string]T) map[string]T {
 	}
 	return m
 }
+
 // SetAllow changes Allow by words as Jailfiles have them: a parameter, with "allow." before it or without, is added at the end; with
 // "-" before it, it is taken away.
 func (j *JailConfig) SetAllow(words []string) {
