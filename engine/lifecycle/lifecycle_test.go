@@ -368,6 +368,52 @@ func TestLookAtOneThatIsMade(t *testing.T) {
 	})
 }
 
+// A container that is killed or removed by force while a restart by policy brings it up does not come once more.
+func TestEndAmidARestart(t *testing.T) {
+	amid := func(w *world) {
+		w.t.Helper()
+		w.create("box1", func(s *engine.Spec) { s.Restart.Name = engine.RestartAlways }, "sleep", "1000")
+		w.start("box1")
+		starts := false
+		w.fail = func(step string) {
+			if step == "start.sandbox" {
+				starts = true
+				time.Sleep(time.Second)
+			}
+		}
+		if err := w.daemon.Kill(context.Background(), "box1", "HUP"); err != nil {
+			w.t.Fatal(err)
+		}
+		time.Sleep(500 * time.Millisecond)
+		synctest.Wait()
+		if !starts {
+			w.t.Fatal("it does not start again")
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		amid(w)
+		if err := w.daemon.Kill(t.Context(), "box1", "KILL"); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if c := w.inspect("box1"); c.Status.State != engine.StateExited || c.Status.ExitCode != 137 {
+			t.Errorf("a minute after the kill: %s %d", c.Status.State, c.Status.ExitCode)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		amid(w)
+		if err := w.daemon.Remove(t.Context(), "box1", engine.RemoveOptions{Force: true}); err != nil {
+			t.Error(err)
+		}
+		if list, err := w.daemon.List(t.Context(), engine.ContainerQuery{All: true}); err != nil || len(list) > 0 {
+			t.Errorf("left: %+v, %v", list, err)
+		}
+	})
+}
+
 // A restart whose client goes while the container stops is finished.
 func TestRestartOfAClientThatWent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

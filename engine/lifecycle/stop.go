@@ -102,8 +102,13 @@ func patience(timeout int, after []engine.Step) time.Duration {
 	return d
 }
 
-// murder sends SIGKILL and waits for the end.
+// murder sends SIGKILL and waits for the end, after which no policy starts the container again.
 func (s *Service) murder(ctx context.Context, u *unit, r *run) error {
+	if !u.snapshot().Status.Stopped {
+		if err := s.edit(ctx, "kill", u, func(c *engine.Container) { c.Status.Stopped = true }); err != nil {
+			return err
+		}
+	}
 	if err := s.signal(ctx, u, r, "KILL"); err != nil {
 		return err
 	}
@@ -170,15 +175,18 @@ func (s *Service) Kill(ctx context.Context, ref string, sig engine.Signal) error
 		return err
 	}
 	c, r := u.current()
-	if c.Status.State == engine.StateRestarting {
-		return s.killRestarting(ctx, u)
+	for c.Status.State == engine.StateRestarting {
+		if ended, err := s.killRestarting(ctx, u); ended || err != nil {
+			return err
+		}
+		c, r = u.current() // it was started meanwhile
 	}
 	if r == nil {
 		return &engine.Error{Op: "kill", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Reason: engine.ReasonNotRunning, Args: []string{string(c.ID)}}
 	}
 	sig = engine.Signal(first(string(sig), "KILL"))
 	kills := signalNumber(sig) == "9"
-	if kills || signalNumber(sig) == signalNumber(engine.Signal(first(c.Spec.StopSignal, "TERM"))) {
+	if !kills && signalNumber(sig) == signalNumber(engine.Signal(first(c.Spec.StopSignal, "TERM"))) {
 		if err := s.edit(ctx, "kill", u, func(c *engine.Container) { c.Status.Stopped = true }); err != nil {
 			return err
 		}
@@ -195,16 +203,17 @@ func (s *Service) Kill(ctx context.Context, ref string, sig engine.Signal) error
 	return s.murder(context.WithoutCancel(ctx), u, r)
 }
 
-func (s *Service) killRestarting(ctx context.Context, u *unit) error {
+// killRestarting ends a container that waits for its next start; it reports false when that had begun.
+func (s *Service) killRestarting(ctx context.Context, u *unit) (bool, error) {
 	u.cancelRetry()
 	if err := u.op.lock(ctx); err != nil {
-		return err
+		return false, err
 	}
 	defer u.op.unlock()
 	if u.snapshot().Status.State != engine.StateRestarting {
-		return nil
+		return false, nil
 	}
-	return s.move(ctx, "kill", u, engine.StateExited, func(c *engine.Container) { c.Status.Stopped = true })
+	return true, s.move(ctx, "kill", u, engine.StateExited, func(c *engine.Container) { c.Status.Stopped = true })
 }
 
 // Pause freezes a running container.
