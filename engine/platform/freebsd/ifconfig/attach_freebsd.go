@@ -160,6 +160,9 @@ func (p *Plumber) plugIn(plug engine.Plug, jid int, host string, undone *undo.St
 
 func (p *Plumber) newPair(plug engine.Plug, jid, mtu int, undone *undo.Stack) (string, error) {
 	mac, err := net.ParseMAC(plug.MAC)
+	if err == nil && mac[0]&1 != 0 { // the kernel would take it, and nobody reach the interface
+		err = fmt.Errorf("%s is the address of a group, which no interface can have", mac)
+	}
 	if err != nil {
 		return "", &engine.Error{Op: "attach", Kind: engine.Invalid, Resource: engine.ResourceNetwork, ID: string(plug.Network), Err: err}
 	}
