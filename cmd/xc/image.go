@@ -45,7 +45,7 @@ func renamed(cmd *cobra.Command, name string) *cobra.Command {
 
 // imageNames completes names of images in a shell: with max above 0 of at most so many arguments.
 func (a *app) imageNames(max int) cobra.CompletionFunc {
-	return a.completed(max, func(ctx context.Context) ([]string, error) { return a.imageTags(ctx) })
+	return a.completed(max, a.imageTags)
 }
 
 func (a *app) imageTags(ctx context.Context) ([]string, error) {
@@ -75,14 +75,7 @@ func (a *app) completed(max int, list func(context.Context) ([]string, error)) c
 
 // explainImage adds to an error of an image that is not there the names that may be meant.
 func (a *app) explainImage(ctx context.Context, ref string, err error) error {
-	if !notFound(err, engine.ResourceImage) {
-		return err
-	}
-	names, nerr := a.imageTags(ctx)
-	if nerr != nil {
-		return err
-	}
-	return meant(err, ref, names)
+	return a.explainMissing(ctx, engine.ResourceImage, ref, err, a.imageTags)
 }
 
 // Columns of image list, by name.
@@ -210,15 +203,10 @@ func imageRows(found []wire.Image, columns []string, whole bool) (rows [][]strin
 
 // lookUpImages finds several images, and tells of those that are not there.
 func (a *app) lookUpImages(cmd *cobra.Command, refs []string, platform string) (found []wire.Image, err error) {
-	err = a.each(refs, func(ref string) error {
+	return lookUpEach(a, refs, func(ref string) (wire.Image, error) {
 		i, err := a.daemon().Image(cmd.Context(), ref, platform)
-		if err != nil {
-			return a.explainImage(cmd.Context(), ref, err)
-		}
-		found = append(found, i)
-		return nil
-	}, nil)
-	return found, err
+		return i, a.explainImage(cmd.Context(), ref, err)
+	})
 }
 
 func imageShowCommand(a *app) *cobra.Command {
@@ -229,10 +217,7 @@ func imageShowCommand(a *app) *cobra.Command {
 		ValidArgsFunction: a.imageNames(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := a.lookUpImages(cmd, args, platform)
-			if perr := printAll(&o, a.stdout, found, func(w io.Writer) error { return writeJSON(w, found) }); perr != nil {
-				return perr
-			}
-			return err
+			return printFound(a, &o, found, err)
 		},
 	}
 	o.flags(cmd)

@@ -20,10 +20,7 @@ func inspectCommand(a *app) *cobra.Command {
 		ValidArgsFunction: a.containerNames(0, everyContainer),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, err := a.lookUp(cmd, args, sizes)
-			if perr := printAll(&o, a.stdout, found, func(w io.Writer) error { return writeJSON(w, found) }); perr != nil {
-				return perr
-			}
-			return err
+			return printFound(a, &o, found, err)
 		},
 	}
 	o.flags(cmd)
@@ -33,15 +30,10 @@ func inspectCommand(a *app) *cobra.Command {
 
 // lookUp finds several containers, and tells of those that are not there.
 func (a *app) lookUp(cmd *cobra.Command, refs []string, sizes bool) (found []wire.Container, err error) {
-	err = a.each(refs, func(ref string) error {
+	return lookUpEach(a, refs, func(ref string) (wire.Container, error) {
 		c, err := a.daemon().Container(cmd.Context(), ref, sizes)
-		if err != nil {
-			return a.explain(cmd.Context(), ref, err)
-		}
-		found = append(found, c)
-		return nil
-	}, nil)
-	return found, err
+		return c, a.explain(cmd.Context(), ref, err)
+	})
 }
 
 func showCommand(a *app) *cobra.Command {

@@ -2,10 +2,12 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -85,6 +87,77 @@ func printEach[T any](w io.Writer, all []T, text func(T) string) error {
 		}
 	}
 	return nil
+}
+
+// listed is what a list command lists, beside what all of them share.
+type listed[T any] struct {
+	what     string // in the plural
+	columns  map[string]func(T) string
+	standard string   // the columns that are shown unless others are said
+	keys     []string // of filters
+	values   string   // of filters, for people
+	short    string   // of the flag --filter
+	id       string   // what --quiet shows, in the plural
+	find     func(ctx context.Context, q url.Values) ([]T, error)
+	idOf     func(l *listing, v T) string
+}
+
+// command makes the command. l is its table's, for further flags.
+func (s listed[T]) command(a *app, l *listing) *cobra.Command {
+	var o output
+	var quiet bool
+	var filters []string
+	cmd := &cobra.Command{
+		Use: "list [flags]", Aliases: []string{"ls"}, Short: "List " + s.what, Args: cobra.NoArgs,
+		Long: "List " + s.what + ".\n\n" + l.help(columnsOf(s.columns), s.standard),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			columns, err := l.parse(columnsOf(s.columns), s.standard)
+			if err != nil {
+				return usageError{err}
+			}
+			q, err := filterQuery(filters, s.keys...)
+			if err != nil {
+				return usageError{err}
+			}
+			ctx, cancel := a.ask(cmd)
+			defer cancel()
+			found, err := s.find(ctx, q)
+			if err != nil {
+				return err
+			}
+			return printAll(&o, a.stdout, found, func(w io.Writer) error {
+				if quiet {
+					return printEach(w, found, func(v T) string { return s.idOf(l, v) })
+				}
+				return l.write(w, columns, rowsOf(found, columns, s.columns))
+			})
+		},
+	}
+	o.flags(cmd)
+	l.flags(cmd)
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, s.id+" alone")
+	cmd.Flags().StringArrayVarP(&filters, "filter", s.short, nil, "KEY=VALUE of "+s.values+"; may be repeated")
+	return cmd
+}
+
+// lookUpEach finds several things, and tells of those that are not there.
+func lookUpEach[T any](a *app, refs []string, find func(ref string) (T, error)) (found []T, err error) {
+	err = a.each(refs, func(ref string) error {
+		v, err := find(ref)
+		if err == nil {
+			found = append(found, v)
+		}
+		return err
+	}, nil)
+	return found, err
+}
+
+// printFound prints what was found, as JSON unless told otherwise, and then answers err, which is of what was not.
+func printFound[T any](a *app, o *output, found []T, err error) error {
+	if perr := printAll(o, a.stdout, found, func(w io.Writer) error { return writeJSON(w, found) }); perr != nil {
+		return perr
+	}
+	return err
 }
 
 // pruning is what the prune commands share.

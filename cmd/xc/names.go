@@ -42,10 +42,15 @@ var (
 
 // explain adds to an error of a container that is not there the names that may be meant.
 func (a *app) explain(ctx context.Context, ref string, err error) error {
-	if !notFound(err, engine.ResourceContainer) {
+	return a.explainMissing(ctx, engine.ResourceContainer, ref, err, func(ctx context.Context) ([]string, error) { return a.names(ctx, everyContainer) })
+}
+
+// explainMissing adds to an error of something that is not there the names of its kind that may be meant.
+func (a *app) explainMissing(ctx context.Context, kind engine.Resource, ref string, err error, list func(context.Context) ([]string, error)) error {
+	if !notFound(err, kind) {
 		return err
 	}
-	names, nerr := a.names(ctx, everyContainer)
+	names, nerr := list(ctx)
 	if nerr != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -37,11 +38,7 @@ func (a *app) explainNetwork(ctx context.Context, ref, container string, err err
 	if !notFound(err, engine.ResourceNetwork) {
 		return a.explain(ctx, container, err)
 	}
-	names, nerr := a.networkList(ctx)
-	if nerr != nil {
-		return err
-	}
-	return meant(err, ref, names)
+	return a.explainMissing(ctx, engine.ResourceNetwork, ref, err, a.networkList)
 }
 
 func networkCreateCommand(a *app) *cobra.Command {
@@ -186,41 +183,14 @@ func joined[T any](all []T, text func(T) string) string {
 }
 
 func networkListCommand(a *app) *cobra.Command {
-	var o output
 	var l listing
-	var quiet bool
-	var filters []string
-	cmd := &cobra.Command{
-		Use: "list [flags]", Aliases: []string{"ls"}, Short: "List networks", Args: cobra.NoArgs,
-		Long: "List networks.\n\n" + l.help(columnsOf(networkColumns), networkDefault),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			columns, err := l.parse(columnsOf(networkColumns), networkDefault)
-			if err != nil {
-				return usageError{err}
-			}
-			q, err := filterQuery(filters, "id", "name", "driver", "label", "type", "dangling")
-			if err != nil {
-				return usageError{err}
-			}
-			ctx, cancel := a.ask(cmd)
-			defer cancel()
-			found, err := a.daemon().Networks(ctx, q)
-			if err != nil {
-				return err
-			}
-			return printAll(&o, a.stdout, found, func(w io.Writer) error {
-				if quiet {
-					return printEach(w, found, func(n wire.Network) string { return l.short(n.ID, engine.ContainerID(n.ID).Short()) })
-				}
-				return l.write(w, columns, rowsOf(found, columns, networkColumns))
-			})
-		},
-	}
-	o.flags(cmd)
-	l.flags(cmd)
+	cmd := listed[wire.Network]{
+		what: "networks", columns: networkColumns, standard: networkDefault,
+		keys: []string{"id", "name", "driver", "label", "type", "dangling"}, values: "id, name, driver, label, type (builtin, custom), dangling",
+		find: func(ctx context.Context, q url.Values) ([]wire.Network, error) { return a.daemon().Networks(ctx, q) },
+		id:   "ids", idOf: func(l *listing, n wire.Network) string { return l.short(n.ID, engine.ContainerID(n.ID).Short()) },
+	}.command(a, &l)
 	cmd.Flags().StringVarP(&l.columns, "fields", "f", "", "the same as --columns")
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "ids alone")
-	cmd.Flags().StringArrayVar(&filters, "filter", nil, "KEY=VALUE of id, name, driver, label, type (builtin, custom), dangling; may be repeated")
 	return cmd
 }
 
@@ -230,18 +200,11 @@ func networkShowCommand(a *app) *cobra.Command {
 		Use: "show [flags] NETWORK...", Aliases: []string{"inspect"}, Short: "Tell everything of networks", Args: cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completed(0, a.networkList),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var found []wire.Network
-			err := a.each(args, func(ref string) error {
+			found, err := lookUpEach(a, args, func(ref string) (wire.Network, error) {
 				n, err := a.daemon().Network(cmd.Context(), ref)
-				if err == nil {
-					found = append(found, n)
-				}
-				return a.explainNetwork(cmd.Context(), ref, "", err)
-			}, nil)
-			if perr := printAll(&o, a.stdout, found, func(w io.Writer) error { return writeJSON(w, found) }); perr != nil {
-				return perr
-			}
-			return err
+				return n, a.explainNetwork(cmd.Context(), ref, "", err)
+			})
+			return printFound(a, &o, found, err)
 		},
 	}
 	o.flags(cmd)

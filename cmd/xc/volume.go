@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,14 +37,7 @@ func (a *app) volumeList(ctx context.Context) ([]string, error) {
 }
 
 func (a *app) explainVolume(ctx context.Context, name string, err error) error {
-	if !notFound(err, engine.ResourceVolume) {
-		return err
-	}
-	names, nerr := a.volumeList(ctx)
-	if nerr != nil {
-		return err
-	}
-	return meant(err, name, names)
+	return a.explainMissing(ctx, engine.ResourceVolume, name, err, a.volumeList)
 }
 
 func volumeCreateCommand(a *app) *cobra.Command {
@@ -110,41 +103,12 @@ var volumeColumns = map[string]func(wire.Volume) string{
 const volumeDefault = "NAME,DRIVER,MOUNTPOINT,CREATED"
 
 func volumeListCommand(a *app) *cobra.Command {
-	var o output
-	var l listing
-	var quiet bool
-	var filters []string
-	cmd := &cobra.Command{
-		Use: "list [flags]", Aliases: []string{"ls"}, Short: "List volumes", Args: cobra.NoArgs,
-		Long: "List volumes.\n\n" + l.help(columnsOf(volumeColumns), volumeDefault),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			columns, err := l.parse(columnsOf(volumeColumns), volumeDefault)
-			if err != nil {
-				return usageError{err}
-			}
-			q, err := filterQuery(filters, "name", "driver", "label", "dangling")
-			if err != nil {
-				return usageError{err}
-			}
-			ctx, cancel := a.ask(cmd)
-			defer cancel()
-			found, err := a.daemon().Volumes(ctx, q)
-			if err != nil {
-				return err
-			}
-			return printAll(&o, a.stdout, found, func(w io.Writer) error {
-				if quiet {
-					return printEach(w, found, func(v wire.Volume) string { return v.Name })
-				}
-				return l.write(w, columns, rowsOf(found, columns, volumeColumns))
-			})
-		},
-	}
-	o.flags(cmd)
-	l.flags(cmd)
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "names alone")
-	cmd.Flags().StringArrayVarP(&filters, "filter", "f", nil, "KEY=VALUE of name, driver, label, dangling; may be repeated")
-	return cmd
+	return listed[wire.Volume]{
+		what: "volumes", columns: volumeColumns, standard: volumeDefault,
+		keys: []string{"name", "driver", "label", "dangling"}, values: "name, driver, label, dangling", short: "f",
+		find: func(ctx context.Context, q url.Values) ([]wire.Volume, error) { return a.daemon().Volumes(ctx, q) },
+		id:   "names", idOf: func(_ *listing, v wire.Volume) string { return v.Name },
+	}.command(a, &listing{})
 }
 
 func volumeShowCommand(a *app) *cobra.Command {
@@ -153,18 +117,11 @@ func volumeShowCommand(a *app) *cobra.Command {
 		Use: "show [flags] VOLUME...", Aliases: []string{"inspect"}, Short: "Tell everything of volumes", Args: cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.completed(0, a.volumeList),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var found []wire.Volume
-			err := a.each(args, func(name string) error {
+			found, err := lookUpEach(a, args, func(name string) (wire.Volume, error) {
 				v, err := a.daemon().Volume(cmd.Context(), name)
-				if err == nil {
-					found = append(found, v)
-				}
-				return a.explainVolume(cmd.Context(), name, err)
-			}, nil)
-			if perr := printAll(&o, a.stdout, found, func(w io.Writer) error { return writeJSON(w, found) }); perr != nil {
-				return perr
-			}
-			return err
+				return v, a.explainVolume(cmd.Context(), name, err)
+			})
+			return printFound(a, &o, found, err)
 		},
 	}
 	o.flags(cmd)
