@@ -2,8 +2,6 @@ package integration
 
 import (
 	"context"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,13 +46,7 @@ func kernel(t *testing.T, owner string) []string {
 // XC_RUNS sets their number.
 func TestCyclesLeaveNothing(t *testing.T) {
 	e := start(t)
-	n := 12
-	if s := os.Getenv("XC_RUNS"); s != "" {
-		var err error
-		if n, err = strconv.Atoi(s); err != nil {
-			t.Fatal(err)
-		}
-	}
+	n := runs(t, 12)
 	c := e.client()
 	for i := range len(kinds) {
 		cycle(t, c, i) // what they share is made once, such as a set of device rules

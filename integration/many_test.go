@@ -16,17 +16,25 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
+// runs is how often something is done, unless XC_RUNS says it.
+func runs(t *testing.T, usual int) int {
+	t.Helper()
+	s := os.Getenv("XC_RUNS")
+	if s == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // TestRunsInSequence runs one container after the other and looks at what the daemon keeps of them: nothing. XC_RUNS sets
 // their number.
 func TestRunsInSequence(t *testing.T) {
 	e := start(t)
-	n := 100
-	if s := os.Getenv("XC_RUNS"); s != "" {
-		var err error
-		if n, err = strconv.Atoi(s); err != nil {
-			t.Fatal(err)
-		}
-	}
+	n := runs(t, 100)
 	c := e.client()
 	for range 30 { // until pools and caches are filled
 		runOnce(t, c)

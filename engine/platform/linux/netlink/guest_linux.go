@@ -57,21 +57,9 @@ func (p *Plumber) endGuest(link netlink.Link, s engine.Segment) error {
 
 // guests lists the networks on bridges of the administrator's.
 func (p *Plumber) guests() ([]engine.Segment, error) {
-	bridges, err := p.notes(noteOfGuest)
-	if err != nil {
-		return nil, err
-	}
 	var all []engine.Segment
-	for _, bridge := range bridges {
-		var g guest
-		err := p.note(noteOfGuest, bridge, &g)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	err := eachNote(p, noteOfGuest, func(bridge string, g guest) {
 		all = append(all, engine.Segment{Network: g.Network, Managed: true, Bridge: bridge})
-	}
-	return all, nil
+	})
+	return all, err
 }

@@ -73,21 +73,9 @@ func (p *Plumber) restore(link netlink.Link, l loan) error {
 
 // loans lists the interfaces that are lent, or were when a daemon ended.
 func (p *Plumber) loans() ([]engine.Plug, error) {
-	devices, err := p.notes(noteOfLoan)
-	if err != nil {
-		return nil, err
-	}
 	var all []engine.Plug
-	for _, device := range devices {
-		var l loan
-		err := p.note(noteOfLoan, device, &l)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	err := eachNote(p, noteOfLoan, func(device string, l loan) {
 		all = append(all, engine.Plug{Container: l.Container, Device: device, Alias: device, Interface: device, Lent: engine.Sandbox{NetNS: l.NetNS}})
-	}
-	return all, nil
+	})
+	return all, err
 }

@@ -78,17 +78,26 @@ func (p *Plumber) endNote(kind, device string) error {
 	return err
 }
 
-// notes lists the interfaces of which there are notes.
-func (p *Plumber) notes(kind string) ([]string, error) {
+// eachNote reads the notes of a kind.
+func eachNote[T any](p *Plumber, kind string, do func(device string, note T)) error {
 	files, err := os.ReadDir(filepath.Join(p.state, kind))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	var devices []string
 	for _, f := range files {
-		if device, ok := strings.CutSuffix(f.Name(), ".json"); ok {
-			devices = append(devices, device)
+		device, ok := strings.CutSuffix(f.Name(), ".json")
+		if !ok {
+			continue
 		}
+		var note T
+		err := p.note(kind, device, &note)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		do(device, note)
 	}
-	return devices, err
+	return nil
 }
