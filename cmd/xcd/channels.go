@@ -46,11 +46,11 @@ func (c *channels) listen(ctx context.Context, path string, mode fs.FileMode) (n
 	if strings.ContainsRune(path, '\n') {
 		return nil, refusedSocket(path, errors.New("there is a line feed in its name"))
 	}
-	if err := c.note(func() { c.open = append(c.open, path) }); err != nil {
+	if err := c.note(func(open []string) []string { return append(open, path) }); err != nil {
 		return nil, refusedSocket(path, err)
 	}
 	forget := func() error {
-		return c.note(func() { c.open = slices.DeleteFunc(c.open, func(p string) bool { return p == path }) })
+		return c.note(func(open []string) []string { return slices.DeleteFunc(open, func(p string) bool { return p == path }) })
 	}
 	l, err := listenUnix(ctx, path, "", mode)
 	if err != nil {
@@ -59,19 +59,27 @@ func (c *channels) listen(ctx context.Context, path string, mode fs.FileMode) (n
 	return &channelListener{l, forget}, nil
 }
 
-// note changes the list, and writes it whole or not at all.
-func (c *channels) note(change func()) error {
+// note changes the list. One that cannot be written stays as it was: what it names was made by a daemon.
+func (c *channels) note(change func(open []string) []string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	change()
-	if len(c.open) == 0 {
+	open := change(slices.Clone(c.open))
+	if err := c.write(open); err != nil {
+		return err
+	}
+	c.open = open
+	return nil
+}
+
+func (c *channels) write(open []string) error {
+	if len(open) == 0 {
 		if err := os.Remove(c.file); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return nil
 	}
 	part := c.file + ".part"
-	if err := os.WriteFile(part, []byte(strings.Join(c.open, "\n")+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(part, []byte(strings.Join(open, "\n")+"\n"), 0o600); err != nil {
 		return err
 	}
 	return os.Rename(part, c.file)

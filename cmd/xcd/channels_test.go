@@ -9,6 +9,35 @@ import (
 	"testing"
 )
 
+// What could not be noted is none of the daemon's.
+func TestChannelThatIsNotNoted(t *testing.T) {
+	dir := t.TempDir()
+	c, err := openChannels(t.Context(), dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(c.file+".part", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.listen(t.Context(), filepath.Join(dir, "a"), 0o600); err == nil {
+		t.Error("a channel was made that is not noted")
+	}
+	if err := os.Remove(c.file + ".part"); err != nil {
+		t.Fatal(err)
+	}
+	l, err := c.listen(t.Context(), filepath.Join(dir, "b"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(c.file)
+	if want := filepath.Join(dir, "b") + "\n"; err != nil || string(text) != want {
+		t.Errorf("noted %q, %v; want %q", text, err, want)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestChannelsOfAKilledDaemon asserts that the next daemon removes the sockets that nobody serves any more, and nothing else.
 func TestChannelsOfAKilledDaemon(t *testing.T) {
 	state, dir := t.TempDir(), t.TempDir()
