@@ -328,14 +328,26 @@ func TestPullGoesOnWhereTheLastOneStopped(t *testing.T) {
 }
 
 func TestARemnantThatIsWrongIsFetchedAnew(t *testing.T) {
-	w := newWorld(t)
 	img := big(t, 200_000)
-	w.serve("docker.io/library/x", "latest", img)
 	d := digest.FromBytes(img.Blobs[0])
-	writeFile(t, w.svc.blobs.ingest(d), strings.Repeat("wrong", 10_000))
-	w.pull("x")
-	if got := w.inspect("x").Size; got != int64(len(img.Diffs[0])) {
-		t.Errorf("%d bytes", got)
+	for name, remnant := range map[string]string{
+		"of another kind": strings.Repeat("wrong", 10_000),
+		// Decompression finds this out long before the download has come to its end.
+		"from its tenth byte": string(img.Blobs[0][:10]) + strings.Repeat("wrong", 10_000),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.serve("docker.io/library/x", "latest", img)
+			writeFile(t, w.svc.blobs.ingest(d), remnant)
+			w.between(everyBlob(d, func(n int, next http.Handler, rw http.ResponseWriter, r *http.Request) {
+				time.Sleep(100 * time.Millisecond)
+				next.ServeHTTP(rw, r)
+			}))
+			w.pull("x")
+			if got := w.inspect("x").Size; got != int64(len(img.Diffs[0])) {
+				t.Errorf("%d bytes", got)
+			}
+		})
 	}
 }
 

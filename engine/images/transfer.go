@@ -267,6 +267,11 @@ func (t *transfers) apply(ctx context.Context, j *job, w wish, blob *download) e
 	counted := &extracting{Reader: reader{ctx, compressed}, job: j, total: w.desc.Size, downloaded: done}
 	got, size, err := unpackLayer(ctx, t.layers, w.parent, w.diffID, counted)
 	if err != nil {
+		// Wrong bytes may be seen here before the download has come to its end and found them wrong, which says more and may
+		// mean that they come anew.
+		if counted.err == nil && ctx.Err() == nil {
+			_, _ = io.Copy(io.Discard, counted)
+		}
 		if counted.err != nil {
 			return counted.err // why the stream ended says more than what the end did
 		}
