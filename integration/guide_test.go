@@ -149,6 +149,7 @@ func newGuidePlace(t *testing.T) *guidePlace {
 		p.env = append(p.env, "GOCACHE="+cache, "GOMODCACHE="+modules)
 	}
 	guideRegistry(t, p.state)
+	guideOwnRegistry(t)
 	shell := exec.Command(guideShell[0], guideShell[1:]...)
 	shell.Env, shell.Dir = p.env, guideDir(t)
 	in, err := shell.StdinPipe()
@@ -289,6 +290,26 @@ func guideRegistry(t *testing.T, state string) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// guideOwnRegistry serves the registry that the guide sends an image to.
+func guideOwnRegistry(t *testing.T) {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:5000")
+	if err != nil {
+		t.Skipf("the guide's registry: %v", err)
+	}
+	store := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "me" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="guide"`)
+			http.Error(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`, http.StatusUnauthorized)
+			return
+		}
+		store.ServeHTTP(w, r)
+	})}
+	go server.Serve(l) //nolint:errcheck // until it is closed
+	t.Cleanup(func() { server.Close() })
 }
 
 // within hands requests to a server of this process.
