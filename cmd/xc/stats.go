@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -24,7 +25,7 @@ type usage struct {
 
 func statsCommand(a *app) *cobra.Command {
 	var o output
-	var all, once, noTrunc bool
+	var all, once, noHead, noTrunc bool
 	cmd := &cobra.Command{
 		Use: "stats [flags] [CONTAINER...]", Short: "Show what containers use, again every second", ValidArgsFunction: a.containerNames(0, running),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,15 +40,16 @@ func statsCommand(a *app) *cobra.Command {
 				b.watch(ctx, a.daemon(), ref, once)
 			}
 			if once || terminal(a.stdout) == nil || !o.asText() {
-				return a.statsPlain(ctx, b, &o, once, noTrunc)
+				return a.statsPlain(ctx, b, &o, once, noHead, noTrunc)
 			}
-			return a.statsScreen(ctx, b, noTrunc)
+			return a.statsScreen(ctx, b, noHead, noTrunc)
 		},
 	}
 	o.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVarP(&all, "all", "a", false, "also those that do not run")
 	f.BoolVar(&once, "no-stream", false, "once")
+	f.BoolVarP(&noHead, "no-header", "H", false, "without the columns' names")
 	f.BoolVar(&noTrunc, "no-trunc", false, "whole ids")
 	return cmd
 }
@@ -142,7 +144,11 @@ func (b *board) all() []usage {
 }
 
 // statsPlain prints once, or again at each second.
-func (a *app) statsPlain(ctx context.Context, b *board, o *output, once, whole bool) error {
+func (a *app) statsPlain(ctx context.Context, b *board, o *output, once, noHead, whole bool) error {
+	show := func() error {
+		all := b.all()
+		return printAll(o, a.stdout, all, func(w io.Writer) error { return statsTable(all, whole).write(w, noHead) })
+	}
 	ended := make(chan struct{})
 	go func() { b.watchers.Wait(); close(ended) }()
 	tick := time.NewTicker(time.Second)
@@ -152,7 +158,7 @@ func (a *app) statsPlain(ctx context.Context, b *board, o *output, once, whole b
 		case <-ctx.Done():
 			return nil
 		case <-ended:
-			if err := printAll(o, a.stdout, b.all(), statsTable(b.all(), whole).writeAll); err != nil {
+			if err := show(); err != nil {
 				return err
 			}
 			return b.err
@@ -160,7 +166,7 @@ func (a *app) statsPlain(ctx context.Context, b *board, o *output, once, whole b
 			if once {
 				continue
 			}
-			if err := printAll(o, a.stdout, b.all(), statsTable(b.all(), whole).writeAll); err != nil {
+			if err := show(); err != nil {
 				return err
 			}
 		}
@@ -168,7 +174,7 @@ func (a *app) statsPlain(ctx context.Context, b *board, o *output, once, whole b
 }
 
 // statsScreen draws a table in place.
-func (a *app) statsScreen(ctx context.Context, b *board, whole bool) error {
+func (a *app) statsScreen(ctx context.Context, b *board, noHead, whole bool) error {
 	ended := make(chan struct{})
 	go func() { b.watchers.Wait(); close(ended) }()
 	lines := 0
@@ -177,8 +183,10 @@ func (a *app) statsScreen(ctx context.Context, b *board, whole bool) error {
 			fmt.Fprintf(a.stdout, "\x1b[%dA\x1b[J", lines)
 		}
 		all := b.all()
-		lines = len(all) + 1
-		return statsTable(all, whole).write(a.stdout, false)
+		if lines = len(all); !noHead {
+			lines++
+		}
+		return statsTable(all, whole).write(a.stdout, noHead)
 	}
 	for {
 		select {
