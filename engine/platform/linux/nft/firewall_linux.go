@@ -26,6 +26,10 @@ type Firewall struct {
 	// it, some milliseconds, where a change takes fifty microseconds.
 	link    *nftables.Conn
 	applied *state // what the kernel holds as far as we know; nil: unknown
+
+	query  query
+	gen    uint32 // of the kernel's rules, when others had not changed them since we looked
+	handle uint64 // of our table
 }
 
 // New returns the packet filter of an owner. It touches nothing.
@@ -34,15 +38,23 @@ func New(owner engine.Owner, log *slog.Logger) *Firewall {
 }
 
 // Apply makes the rules hold, in one transaction. When the kernel's table is not what was applied last, because someone
-// flushed the ruleset, it is made anew.
+// flushed the ruleset, it is made anew. When others changed their rules, it is looked whether what they drop by default is
+// still let through.
 func (f *Firewall) Apply(ctx context.Context, rules engine.FirewallRules, assert bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before, want := f.applied, newState(rules)
+	before, want := f.applied, newState(f.owner, rules)
+	gen, err := f.query.generation()
+	changed := err != nil || gen != f.gen // by others
+	f.gen = gen
+	assert = assert || before == nil || changed && !f.stands()
 	if err := f.apply(want, assert); err != nil {
 		return &engine.Error{Op: "filter packets", Resource: engine.ResourceNetwork, Err: err}
 	}
 	f.applied = want
+	if changed || assert || !slices.Equal(before.passes, want.passes) {
+		f.letPass(ctx, want.passes)
+	}
 	f.forgetFlows(ctx, want.udpChanges(before))
 	return nil
 }
@@ -59,7 +71,18 @@ func (f *Firewall) apply(want *state, assert bool) error {
 		}
 		f.log.Warn("table of the packet filter is not as it was left, made anew", "table", TableName(f.owner), "error", err)
 	}
-	return f.transact(func(c *nftables.Conn) error { return f.replace(c, want.contents()) })
+	if err := f.transact(func(c *nftables.Conn) error { return f.replace(c, want.contents()) }); err != nil {
+		return err
+	}
+	var err error
+	f.handle, _, err = f.query.table(f.table())
+	return err
+}
+
+// stands reports whether the table in the kernel is the one that we made.
+func (f *Firewall) stands() bool {
+	handle, _, err := f.query.table(f.table())
+	return err == nil && handle == f.handle
 }
 
 // update changes elements only.
@@ -103,16 +126,18 @@ func (f *Firewall) replace(conn *nftables.Conn, want Contents) error {
 	return nil
 }
 
-// Cleanup removes the table.
-func (f *Firewall) Cleanup(context.Context) error {
+// Cleanup removes the table, and the rules in those of others.
+func (f *Firewall) Cleanup(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.applied = nil
+	f.letPass(ctx, nil)
 	err := f.transact(func(c *nftables.Conn) error {
 		table := c.AddTable(f.table()) // deleting what is not there would fail
 		c.DelTable(table)
 		return nil
 	})
+	f.query.close()
 	return errors.Join(err, f.disconnect())
 }
 
@@ -147,6 +172,7 @@ func (f *Firewall) transact(fill func(*nftables.Conn) error) error {
 	if err != nil {
 		return errors.Join(err, f.disconnect())
 	}
+	f.gen++ // a transaction of somebody else's meanwhile makes it differ from the kernel's
 	return nil
 }
 

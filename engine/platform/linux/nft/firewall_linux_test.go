@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -203,6 +204,40 @@ func TestWarnings(t *testing.T) {
 	nft(t, "table ip filter { chain FORWARD { type filter hook forward priority filter; policy drop; }; chain INPUT { type filter hook input priority filter; policy drop; }; }", "-f", "-")
 	got := strings.Join(f.Warnings(t.Context()), "\n")
 	if !strings.Contains(got, "chain FORWARD of table ip filter drops") || !strings.Contains(got, "chain INPUT of table ip filter drops") {
+		t.Errorf("got %q", got)
+	}
+	if err := f.Apply(t.Context(), cases()["everything"], true); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Warnings(t.Context()); len(got) != 0 {
+		t.Errorf("mended: %q", got)
+	}
+}
+
+// TestOwnedTable: the table of a program that keeps others off, as firewalld's, stays as it is, and is told.
+func TestOwnedTable(t *testing.T) {
+	isolate(t)
+	program := exec.CommandContext(t.Context(), "nft", "-i")
+	stdin, err := program.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stdin.Close(); program.Wait() })
+	fmt.Fprintln(stdin, "add table inet firewalld { flags owner; chain filter_FORWARD { type filter hook forward priority filter; policy drop; }; }")
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(nft(t, "", "list", "ruleset"), "filter_FORWARD"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Skip("no tables with an owner")
+		}
+	}
+	f := New(owner, slog.New(slog.DiscardHandler))
+	if err := f.Apply(t.Context(), cases()["everything"], true); err != nil {
+		t.Fatal(err)
+	}
+	want := " --add-interface=" + engine.BridgeName(owner, "") + "+; firewall-cmd --reload"
+	if got := f.Warnings(t.Context()); len(got) != 1 || !strings.Contains(got[0], want) {
 		t.Errorf("got %q", got)
 	}
 }

@@ -7,10 +7,12 @@ import "github.com/xcengine/xc/engine"
 type state struct {
 	base  Contents // of networks and resolvers
 	ports map[engine.FirewallPort]bool
+	// passes are what chains of others must let through.
+	passes []pass
 }
 
-func newState(rules engine.FirewallRules) *state {
-	s := &state{ports: make(map[engine.FirewallPort]bool, len(rules.Ports))}
+func newState(owner engine.Owner, rules engine.FirewallRules) *state {
+	s := &state{passes: passes(owner, rules), ports: make(map[engine.FirewallPort]bool, len(rules.Ports))}
 	for _, p := range rules.Ports {
 		s.ports[p] = true
 	}
