@@ -112,12 +112,13 @@ func (t *attaching) commit(ctx context.Context) error {
 		defer t.mu.Unlock()
 		t.box.attachment, t.box.published, t.box.endpoints = a, p, e
 	}
+	gone, come := portRules(t.box.id, published, t.published), portRules(t.box.id, t.published, published)
 	t.undo.Push("rules", func(ctx context.Context) error {
 		set(attachment, published, endpoints)
-		return t.filtering.sync(ctx)
+		return t.filtering.ports(ctx, come, gone)
 	})
 	set(t.want, t.published, maps.Clone(t.endpoints))
-	if err := t.filtering.sync(ctx); err != nil {
+	if err := t.filtering.ports(ctx, gone, come); err != nil {
 		return fmt.Errorf("publish and connect: %w", err)
 	}
 	t.mu.Lock()

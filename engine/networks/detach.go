@@ -16,13 +16,13 @@ func (s *Service) Detach(ctx context.Context, id engine.ContainerID) error {
 	defer s.leave(b)
 	s.names.Remove(id)
 	s.mu.Lock()
-	published := len(b.published) > 0
+	published := portRules(b.id, b.published, nil)
 	b.published = nil
 	plugs := slices.Clone(b.plugs)
 	s.mu.Unlock()
 	var errs []error
-	if published {
-		errs = append(errs, s.filtering.sync(ctx))
+	if len(published) > 0 {
+		errs = append(errs, s.filtering.ports(ctx, published, nil))
 	}
 	s.ports.Release(id)
 	if len(plugs) > 0 {

@@ -46,6 +46,14 @@ type Firewall interface {
 	Cleanup(ctx context.Context) error
 }
 
+// PortFilter is a Firewall that changes published ports without being told all the others again, so that one more costs the
+// same beside many.
+type PortFilter interface {
+	// ApplyPorts is Apply for ports that went and came since: done is false, and nothing changed, when it does not know
+	// what holds. Ports that are as they are to be are passed over.
+	ApplyPorts(ctx context.Context, gone, come []engine.FirewallPort) (done bool, err error)
+}
+
 // Containers knows the containers' records. It is asked without any lock of this package held.
 type Containers interface {
 	// NetworkUsers lists the containers that have an endpoint in the network, also stopped ones, whose endpoint has no ID.

@@ -16,7 +16,8 @@ type filtering struct {
 	firewall Firewall
 	rules    func() engine.FirewallRules
 
-	turn sync.Mutex // held while the filter is changed
+	turn  sync.Mutex // held while the filter is changed
+	doubt bool       // the last change failed: the filter is told everything at the next one
 
 	mu   sync.Mutex
 	next *round // who waits for the next change; nil: nobody
@@ -26,6 +27,10 @@ type filtering struct {
 type round struct {
 	done chan struct{}
 	err  error
+	// whole: more than ports is to change. Ports are given out to one container at a time, and given up when the filter knows,
+	// so the order in which containers' changes come does not matter.
+	whole      bool
+	gone, come []engine.FirewallPort
 }
 
 func newFiltering(f Firewall, rules func() engine.FirewallRules) *filtering {
@@ -34,6 +39,15 @@ func newFiltering(f Firewall, rules func() engine.FirewallRules) *filtering {
 
 // sync returns when rules hold that were made after it was called. The change is finished also when ctx ends meanwhile.
 func (f *filtering) sync(ctx context.Context) error {
+	return f.join(ctx, func(r *round) { r.whole = true })
+}
+
+// ports is sync when nothing but these ports differs. Addresses of endpoints may, if the filter takes ports alone.
+func (f *filtering) ports(ctx context.Context, gone, come []engine.FirewallPort) error {
+	return f.join(ctx, func(r *round) { r.gone, r.come = append(r.gone, gone...), append(r.come, come...) })
+}
+
+func (f *filtering) join(ctx context.Context, want func(*round)) error {
 	f.mu.Lock()
 	r := f.next
 	leader := r == nil
@@ -41,6 +55,7 @@ func (f *filtering) sync(ctx context.Context) error {
 		r = &round{done: make(chan struct{})}
 		f.next = r
 	}
+	want(r)
 	f.mu.Unlock()
 	if !leader {
 		<-r.done
@@ -50,10 +65,20 @@ func (f *filtering) sync(ctx context.Context) error {
 	f.mu.Lock()
 	f.next = nil // who comes now may have changed what rules() is about to read, or not: he waits for another round
 	f.mu.Unlock()
-	r.err = f.firewall.Apply(context.WithoutCancel(ctx), f.rules(), false)
+	r.err = f.apply(context.WithoutCancel(ctx), r)
+	f.doubt = r.err != nil
 	f.turn.Unlock()
 	close(r.done)
 	return r.err
+}
+
+func (f *filtering) apply(ctx context.Context, r *round) error {
+	if few, ok := f.firewall.(PortFilter); ok && !r.whole && !f.doubt {
+		if done, err := few.ApplyPorts(ctx, r.gone, r.come); done {
+			return err
+		}
+	}
+	return f.firewall.Apply(ctx, f.rules(), false)
 }
 
 // assert states all rules anew, relying on nothing.

@@ -26,6 +26,17 @@ func (p publication) rule(c engine.ContainerID) engine.FirewallPort {
 	return r
 }
 
+// portRules are the rules of publications that are not among others.
+func portRules(c engine.ContainerID, all, others []publication) []engine.FirewallPort {
+	var rules []engine.FirewallPort
+	for _, p := range all {
+		if !slices.Contains(others, p) {
+			rules = append(rules, p.rule(c))
+		}
+	}
+	return rules
+}
+
 // exit is an endpoint whose ports are published, for one IP version.
 type exit struct {
 	network *network

@@ -43,25 +43,50 @@ func New(owner engine.Owner, log *slog.Logger) *Firewall {
 func (f *Firewall) Apply(ctx context.Context, rules engine.FirewallRules, assert bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before, want := f.applied, newState(f.owner, rules)
+	want := newState(f.owner, rules)
+	var d delta // nothing is known of what came before nil
+	if f.applied != nil {
+		d = want.since(f.applied)
+	}
+	return f.bring(ctx, want, d, assert || f.applied == nil)
+}
+
+// ApplyPorts implements networks.PortFilter.
+func (f *Firewall) ApplyPorts(ctx context.Context, gone, come []engine.FirewallPort) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.applied == nil {
+		return false, nil
+	}
+	d := f.applied.portDelta(gone, come)
+	f.applied.move(d.gone, d.come)
+	err := f.bring(ctx, f.applied, d, false)
+	if err != nil {
+		f.applied.move(d.come, d.gone)
+	}
+	return true, err
+}
+
+// bring makes the kernel hold what is wanted, to which the delta leads from what was applied.
+func (f *Firewall) bring(ctx context.Context, want *state, d delta, assert bool) error {
 	gen, err := f.query.generation()
 	changed := err != nil || gen != f.gen // by others
 	f.gen = gen
-	assert = assert || before == nil || changed && !f.stands()
-	if err := f.apply(want, assert); err != nil {
+	if err := f.apply(want, d, assert || changed && !f.stands()); err != nil {
 		return &engine.Error{Op: "filter packets", Resource: engine.ResourceNetwork, Err: err}
 	}
+	look := changed || assert || !slices.Equal(f.applied.passes, want.passes)
 	f.applied = want
-	if changed || assert || !slices.Equal(before.passes, want.passes) {
+	if look {
 		f.letPass(ctx, want.passes)
 	}
-	f.forgetFlows(ctx, want.udpChanges(before))
+	f.forgetFlows(ctx, d.udp())
 	return nil
 }
 
-func (f *Firewall) apply(want *state, assert bool) error {
-	if f.applied != nil && !assert {
-		diff := want.changes(f.applied)
+func (f *Firewall) apply(want *state, d delta, assert bool) error {
+	if !assert {
+		diff := d.changes()
 		if len(diff) == 0 {
 			return nil
 		}

@@ -191,3 +191,37 @@ func TestIptablesListsOurs(t *testing.T) {
 	t.Log(got)
 	iptables("-S", "FORWARD")
 }
+
+// TestPortsAlone: ports that come and go by themselves leave what all rules told anew would, also when the table was flushed
+// meanwhile.
+func TestPortsAlone(t *testing.T) {
+	isolate(t)
+	f := New(owner, slog.New(slog.DiscardHandler))
+	rules := manyPorts(3)
+	ports := rules.Ports
+	if done, err := f.ApplyPorts(t.Context(), nil, ports); done || err != nil {
+		t.Errorf("before anything is known: %v, %v", done, err)
+	}
+	list := func() string { return sorted(nft(t, "", "-n", "list", "table", "inet", TableName(owner))) }
+	apply := func(left ...engine.FirewallPort) string {
+		t.Helper()
+		rules.Ports = left
+		if err := f.Apply(t.Context(), rules, true); err != nil {
+			t.Fatal(err)
+		}
+		return list()
+	}
+	want := apply(ports[1], ports[2])
+	for name, between := range map[string]func(){"as it was": func() {}, "flushed": func() { nft(t, "", "flush", "ruleset") }} {
+		apply(ports[0], ports[1])
+		between()
+		for range 2 { // the second time all is as it is to be
+			if done, err := f.ApplyPorts(t.Context(), ports[:1], ports[1:]); !done || err != nil {
+				t.Fatalf("%s: %v, %v", name, done, err)
+			}
+			if got := list(); got != want {
+				t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
+			}
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package nft
 
-import "github.com/xcengine/xc/engine"
+import (
+	"slices"
+
+	"github.com/xcengine/xc/engine"
+)
 
 // state is what a table was made for. Ports are kept as they were given: comparing them is cheaper than rendering thousands
 // of them again to find the one that changed.
@@ -33,35 +37,62 @@ func (s *state) contents() Contents {
 	return all
 }
 
-// changes is what leads here from an earlier state.
-func (s *state) changes(from *state) []change {
-	gone, come := s.portChanges(from)
-	return append(changes(from.base, s.base), changes(renderPorts(gone), renderPorts(come))...)
+// delta is what leads from one state to another.
+type delta struct {
+	base       []change
+	gone, come map[engine.FirewallPort]bool
 }
 
-func (s *state) portChanges(from *state) (gone, come map[engine.FirewallPort]bool) {
-	gone, come = make(map[engine.FirewallPort]bool), make(map[engine.FirewallPort]bool)
+// since is what leads here from an earlier state.
+func (s *state) since(from *state) delta {
+	d := delta{base: changes(from.base, s.base), gone: make(map[engine.FirewallPort]bool), come: make(map[engine.FirewallPort]bool)}
 	for p := range from.ports {
 		if !s.ports[p] {
-			gone[p] = true
+			d.gone[p] = true
 		}
 	}
 	for p := range s.ports {
 		if !from.ports[p] {
-			come[p] = true
+			d.come[p] = true
 		}
 	}
-	return gone, come
+	return d
 }
 
-// udpChanges is the host's udp ports that lead elsewhere than before. Nothing is known of what came before nil.
-func (s *state) udpChanges(from *state) map[uint16]bool {
-	if from == nil {
-		return nil
+// portDelta is a change of ports alone, but for those that are as they are to be.
+func (s *state) portDelta(gone, come []engine.FirewallPort) delta {
+	d := delta{gone: make(map[engine.FirewallPort]bool), come: make(map[engine.FirewallPort]bool)}
+	for _, p := range gone {
+		if s.ports[p] {
+			d.gone[p] = true
+		}
 	}
+	for _, p := range come {
+		if !s.ports[p] {
+			d.come[p] = true
+		}
+	}
+	return d
+}
+
+// move changes the ports by a delta.
+func (s *state) move(gone, come map[engine.FirewallPort]bool) {
+	for p := range gone {
+		delete(s.ports, p)
+	}
+	for p := range come {
+		s.ports[p] = true
+	}
+}
+
+func (d delta) changes() []change {
+	return append(slices.Clip(d.base), changes(renderPorts(d.gone), renderPorts(d.come))...)
+}
+
+// udp is the host's udp ports that lead elsewhere than before.
+func (d delta) udp() map[uint16]bool {
 	ports := make(map[uint16]bool)
-	gone, come := s.portChanges(from)
-	for _, set := range []map[engine.FirewallPort]bool{gone, come} {
+	for _, set := range []map[engine.FirewallPort]bool{d.gone, d.come} {
 		for p := range set {
 			if p.Proto == engine.UDP && p.HostPort != 0 {
 				ports[p.HostPort] = true
