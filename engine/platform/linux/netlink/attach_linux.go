@@ -42,12 +42,14 @@ func (p *Plumber) attach(w engine.Wiring, undone *undo.Stack) ([]engine.Plug, er
 	}
 	defer ns.Close()
 	var made []engine.Plug
+	hairpin := hairpinNeeded() // of the host: a new namespace has parameters of its own
 	err = within(ns, func() error {
 		in, err := openInside(ns)
 		if err != nil {
 			return err
 		}
 		defer in.close()
+		in.hairpin = hairpin
 		made, err = p.converge(in, w, undone)
 		return err
 	})
@@ -193,7 +195,7 @@ func (p *Plumber) pair(in *inside, bridge netlink.Link, plug engine.Plug) (netli
 	if err != nil {
 		return nil, fmt.Errorf("make %s: %w", plug.Interface, err)
 	}
-	err = p.send.setPort(plug.Host, pairMark(p.owner, plug.Container, plug.Network), port{hairpin: hairpinNeeded(), isolated: plug.Isolated})
+	err = p.send.setPort(plug.Host, pairMark(p.owner, plug.Container, plug.Network), port{hairpin: in.hairpin, isolated: plug.Isolated})
 	if err != nil {
 		return nil, fmt.Errorf("set up %s: %w", plug.Host, err)
 	}
@@ -223,7 +225,7 @@ func (p *Plumber) correct(in *inside, link netlink.Link, want engine.Plug) (engi
 		return engine.Plug{}, fmt.Errorf("host's end of %s: %w", a.Name, err)
 	}
 	got.Host = peer.Attrs().Name
-	if err := p.correctPort(peer, want); err != nil {
+	if err := p.correctPort(in, peer, want); err != nil {
 		return engine.Plug{}, err
 	}
 	for _, addr := range want.Addrs {
@@ -237,7 +239,7 @@ func (p *Plumber) correct(in *inside, link netlink.Link, want engine.Plug) (engi
 	return got, nil
 }
 
-func (p *Plumber) correctPort(peer netlink.Link, want engine.Plug) error {
+func (p *Plumber) correctPort(in *inside, peer netlink.Link, want engine.Plug) error {
 	bridge, err := p.host.LinkByName(want.Bridge)
 	if err != nil {
 		return fmt.Errorf("bridge %s: %w", want.Bridge, err)
@@ -248,7 +250,7 @@ func (p *Plumber) correctPort(peer netlink.Link, want engine.Plug) error {
 	if err := p.host.LinkSetMasterByIndex(peer, bridge.Attrs().Index); err != nil {
 		return fmt.Errorf("join %s to %s: %w", peer.Attrs().Name, want.Bridge, err)
 	}
-	return p.send.setPort(peer.Attrs().Name, pairMark(p.owner, want.Container, want.Network), port{hairpin: hairpinNeeded(), isolated: want.Isolated})
+	return p.send.setPort(peer.Attrs().Name, pairMark(p.owner, want.Container, want.Network), port{hairpin: in.hairpin, isolated: want.Isolated})
 }
 
 // Detach takes pairs out of use at once. They are deleted a moment later.

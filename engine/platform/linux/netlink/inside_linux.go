@@ -48,6 +48,8 @@ type inside struct {
 	lo     netlink.Link
 	ours   map[engine.NetworkID]netlink.Link // by the network's first 12 digits
 	names  map[string]bool
+	// hairpin: ports of bridges send frames back where they came in.
+	hairpin bool
 }
 
 func openInside(ns *os.File) (*inside, error) {
