@@ -206,14 +206,14 @@ func (m *imagesInMemory) Tag(_ context.Context, ref, target string) error {
 	return err
 }
 
-func (m *imagesInMemory) Remove(_ context.Context, ref string, force, _ bool) ([]engine.ImageDeleted, error) {
+func (m *imagesInMemory) Remove(_ context.Context, ref string, how engine.ImageRemoval) ([]engine.ImageDeleted, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, err := m.find(ref)
 	if err != nil {
 		return nil, err
 	}
-	if familiar(ref) == "used:latest" && !force {
+	if familiar(ref) == "used:latest" && !how.Force {
 		return nil, &engine.Error{Op: "remove", Kind: engine.Conflict, Resource: engine.ResourceImage, ID: ref, Reason: engine.ReasonInUse, Args: []string{strings.Repeat("c", 64), "sha256:" + strings.Repeat("a", 64)}}
 	}
 	delete(m.images, familiar(ref))

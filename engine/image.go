@@ -100,6 +100,14 @@ type HistoryEntry struct {
 	Tags      []string
 }
 
+// ImageRemoval says how an image is removed.
+type ImageRemoval struct {
+	Force bool // also with several names, or with containers that have ended
+	Prune bool // its parents too, where nothing else needs them
+	// Platforms are those whose images lose the name; none means all that have it.
+	Platforms []Platform
+}
+
 // ImageDeleted is one line of a removal's answer; one member is set.
 type ImageDeleted struct {
 	Untagged, Deleted string

@@ -164,6 +164,7 @@ var rows = []row{
 	{engine.Conflict, engine.ResourceExec, engine.ReasonState, "", about("exec command %s has already run")},
 
 	// Images. ID is the reference in its familiar form with its tag, or what the client wrote.
+	{engine.Internal, engine.ResourceImage, engine.ReasonNoPlatform, "save", with("no suitable export target found for platform %s")},
 	{engine.NotFound, engine.ResourceImage, engine.ReasonNone, "", about("No such image: %s")},
 	// Args: the wanted platform, and the one that is there when the image is here already.
 	{engine.NotFound, engine.ResourceImage, engine.ReasonNoPlatform, "", func(e *engine.Error) string {

@@ -70,8 +70,12 @@ func JSONPlatform(params []string, since, v Version) (*engine.Platform, error) {
 	if len(params) > 1 {
 		return nil, invalidf("multiple platform parameters not supported")
 	}
+	return jsonPlatform(params[0])
+}
+
+func jsonPlatform(text string) (*engine.Platform, error) {
 	var p ocispec.Platform
-	if err := json.Unmarshal([]byte(params[0]), &p); err != nil {
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		return nil, invalidf("failed to parse platform: %w", err)
 	}
 	switch optional := p.Variant != "" || p.OSVersion != "" || len(p.OSFeatures) > 0; {
@@ -285,10 +289,18 @@ func InspectPlatform(params []string, manifests bool, v Version) (*engine.Platfo
 	return p, err
 }
 
-// RemovePlatform reads which platform of an image to remove; nil means whatever the name stands for.
-func RemovePlatform(params []string, v Version) (*engine.Platform, error) {
-	if len(params) > 1 && !v.Before(1, 50) {
-		return nil, invalidf("multiple platforms are not supported")
+// RemovePlatforms reads which platforms' images are to be removed; none means whatever the name stands for. Docker's API documents
+// several, which its own store of one platform an image refuses.
+func RemovePlatforms(params []string, v Version) (all []engine.Platform, err error) {
+	if v.Before(1, 50) {
+		return nil, nil
 	}
-	return JSONPlatform(params, Version{1, 50}, v)
+	for _, text := range params {
+		p, err := jsonPlatform(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, *p)
+	}
+	return all, nil
 }

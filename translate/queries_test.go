@@ -92,7 +92,7 @@ func TestQueriesAreRefusedAsByDockerd(t *testing.T) {
 		"both OS and Architecture must be provided":                                        platform(`{"os":"linux"}`),
 		"optional platform fields provided, but OS and Architecture are missing":           platform(`{"variant":"v7"}`),
 		"multiple platform parameters not supported":                                       platform("{}", "{}"),
-		"multiple platforms are not supported":                                             query(func() error { _, err := RemovePlatform([]string{"{}", "{}"}, MaxVersion); return err }),
+		"failed to parse platform: unexpected end of JSON input":                           query(func() error { _, err := RemovePlatforms([]string{""}, MaxVersion); return err }),
 		"conflicting options: manifests and platform options cannot both be set": query(func() error {
 			_, err := InspectPlatform([]string{`{"os":"linux","architecture":"amd64"}`}, true, MaxVersion)
 			return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/xcengine/xc/engine/nativeapi/client"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
@@ -57,7 +58,7 @@ func (a *app) writeInPlace(cmd *cobra.Command, image, base string, quiet bool) (
 	if len(made.Tags) > 0 {
 		return nil // the recipe makes nothing new of an image with a name
 	}
-	_, err = a.daemon().RemoveImage(cmd.Context(), image, false, true)
+	_, err = a.daemon().RemoveImage(cmd.Context(), image, client.ImageRemoval{KeepParents: true})
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/nativeapi/client"
 	"github.com/xcengine/xc/engine/nativeapi/wire"
 )
 
@@ -286,14 +287,14 @@ func imageTagCommand(a *app) *cobra.Command {
 
 func imageRemoveCommand(a *app) *cobra.Command {
 	var o output
-	var force, keep bool
+	var how client.ImageRemoval
 	cmd := &cobra.Command{
 		Use: "remove [flags] IMAGE...", Aliases: []string{"rm"}, Short: "Remove names of images, and with the last one the image", Args: cobra.MinimumNArgs(1),
 		ValidArgsFunction: a.imageNames(0),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var all []wire.ImageRemoved
 			err := a.each(args, func(ref string) error {
-				gone, err := a.daemon().RemoveImage(cmd.Context(), ref, force, keep)
+				gone, err := a.daemon().RemoveImage(cmd.Context(), ref, how)
 				if err != nil {
 					return a.explainImage(cmd.Context(), ref, err)
 				}
@@ -307,8 +308,10 @@ func imageRemoveCommand(a *app) *cobra.Command {
 		},
 	}
 	o.flags(cmd)
-	cmd.Flags().BoolVarP(&force, "force", "f", false, "also an image that has several names, or containers that have ended")
-	cmd.Flags().BoolVar(&keep, "no-prune", false, "keep those without a name that it was made of")
+	f := cmd.Flags()
+	f.BoolVarP(&how.Force, "force", "f", false, "also an image that has several names, or containers that have ended")
+	f.BoolVar(&how.KeepParents, "no-prune", false, "keep those without a name that it was made of")
+	f.StringArrayVar(&how.Platforms, "platform", nil, "OS[/ARCHITECTURE[/VARIANT]], may be repeated: take the name from the images of these alone")
 	return cmd
 }
 

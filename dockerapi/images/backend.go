@@ -34,6 +34,6 @@ type storeBackend interface {
 	Inspect(ctx context.Context, ref string, platform *engine.Platform) (engine.Image, error)
 	History(ctx context.Context, ref string, platform *engine.Platform) ([]engine.HistoryEntry, error)
 	Tag(ctx context.Context, ref, target string) error
-	Remove(ctx context.Context, ref string, force, prune bool) ([]engine.ImageDeleted, error)
+	Remove(ctx context.Context, ref string, how engine.ImageRemoval) ([]engine.ImageDeleted, error)
 	Prune(ctx context.Context, q engine.PruneQuery) ([]engine.ImageDeleted, int64, error)
 }

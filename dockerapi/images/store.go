@@ -81,20 +81,11 @@ func (g *group) remove(ctx context.Context, w http.ResponseWriter, r *httpx.Requ
 	if err := translate.CheckImageName(r.Var("name")); err != nil {
 		return err
 	}
-	p, err := translate.RemovePlatform(r.Params("platforms"), r.Version)
+	platforms, err := translate.RemovePlatforms(r.Params("platforms"), r.Version)
 	if err != nil {
 		return err
 	}
-	name := r.Var("name")
-	if p != nil {
-		// A name may stand for images of several platforms; then only the one that was meant goes, by its id.
-		i, err := g.backend.Inspect(ctx, name, p)
-		if err != nil {
-			return err
-		}
-		name = string(i.ID)
-	}
-	list, err := g.backend.Remove(ctx, name, r.Bool("force"), !r.Bool("noprune"))
+	list, err := g.backend.Remove(ctx, r.Var("name"), engine.ImageRemoval{Force: r.Bool("force"), Prune: !r.Bool("noprune"), Platforms: platforms})
 	if err != nil {
 		return err
 	}

@@ -440,7 +440,7 @@ func TestCreateForABuilder(t *testing.T) {
 	if list, _ := w.svc.List(t.Context(), engine.ImageQuery{All: true}); len(list) != 2 {
 		t.Errorf("%d of all", len(list))
 	}
-	done, err := w.svc.Remove(t.Context(), string(second), false, true)
+	done, err := w.svc.Remove(t.Context(), string(second), engine.ImageRemoval{Prune: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -294,7 +294,7 @@ func TestOracleRefusals(t *testing.T) {
 		}
 		said := strings.TrimPrefix(o.try(args...), "Error response from daemon: ")
 		said = strings.ReplaceAll(said, theirs[:12], c.ID.Short())
-		done, err := w.svc.Remove(t.Context(), ref, force, true)
+		done, err := w.svc.Remove(t.Context(), ref, engine.ImageRemoval{Force: force, Prune: true})
 		ours := strings.Join(deletedText(done), "\n")
 		if err != nil {
 			ours = err.(*engine.Error).Err.Error()

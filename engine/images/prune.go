@@ -24,11 +24,8 @@ func (s *Service) Prune(ctx context.Context, q engine.PruneQuery) ([]engine.Imag
 			break // what was done is told all the same
 		}
 		for _, ref := range s.pruneBy(e, q.All) {
-			r := &removal{s: s, ref: ref, prune: true}
-			s.write.Lock()
-			err := r.remove(ctx, e.rec.ID)
-			s.write.Unlock()
-			r.finish(ctx)
+			r := &removal{s: s, ref: ref, how: engine.ImageRemoval{Prune: true}, only: e.rec.ID}
+			err := r.run(ctx)
 			if err != nil && engine.KindOf(err) != engine.Conflict && engine.KindOf(err) != engine.NotFound {
 				s.log.Warn("an image could not be pruned", "image", ref, "error", err)
 			}

@@ -321,7 +321,7 @@ func TestPullGoesOnWhereTheLastOneStopped(t *testing.T) {
 	if !resumed {
 		t.Error("nothing was resumed")
 	}
-	if _, err := w.svc.Remove(t.Context(), "x", false, true); err != nil {
+	if _, err := w.svc.Remove(t.Context(), "x", engine.ImageRemoval{Prune: true}); err != nil {
 		t.Fatal(err)
 	}
 	w.nothing("after its removal")

@@ -11,23 +11,16 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
-// Remove takes a name from an image, and the image away with its last one. Given an id, it takes the image away with its
-// names, if they are all of one repository. Conflicts are Docker's:
+// Remove takes a name from the images that have it, or from those of the platforms that are asked for, and away goes each that
+// has no other. Given an id, it takes the image away with its names, if they are all of one repository. Conflicts are Docker's:
 //
 //	hard  an image made of this one, a running container      never
 //	soft  another name, a stopped container                   by force alone
 //
-// With prune, parents that nothing else needs go too. The answer lists what was done, in order.
-func (s *Service) Remove(ctx context.Context, ref string, force, prune bool) ([]engine.ImageDeleted, error) {
-	e, err := s.find("delete", ref, nil)
-	if err != nil {
-		return nil, err
-	}
-	r := &removal{s: s, ref: ref, force: force, prune: prune}
-	s.write.Lock()
-	err = r.remove(ctx, e.rec.ID)
-	s.write.Unlock()
-	r.finish(ctx)
+// With Prune, parents that nothing else needs go too. The answer lists what was done, in order.
+func (s *Service) Remove(ctx context.Context, ref string, how engine.ImageRemoval) ([]engine.ImageDeleted, error) {
+	r := &removal{s: s, ref: ref, how: how}
+	err := r.run(ctx)
 	if err != nil && !r.partial {
 		return nil, wrap("delete", ref, err)
 	}
@@ -36,13 +29,14 @@ func (s *Service) Remove(ctx context.Context, ref string, force, prune bool) ([]
 
 // removal is one Remove. The service's write lock is held while it decides; layers and blobs are removed after.
 type removal struct {
-	s            *Service
-	ref          string
-	force, prune bool
-	partial      bool // done is to be told in spite of an error
-	done         []engine.ImageDeleted
-	reclaimed    int64
-	gone         []goneImage
+	s         *Service
+	ref       string
+	how       engine.ImageRemoval
+	only      engine.ImageID // the one image that is meant, whoever else has the name; empty: how says which
+	partial   bool           // done is to be told in spite of an error
+	done      []engine.ImageDeleted
+	reclaimed int64
+	gone      []goneImage
 }
 
 // goneImage is an image that no longer is, at the place in the answer where its layers are told.
@@ -51,19 +45,55 @@ type goneImage struct {
 	at int
 }
 
-func (r *removal) remove(ctx context.Context, id engine.ImageID) error {
-	e, ok := r.s.index.get(id)
-	if !ok {
-		return imageError("delete", engine.NotFound, r.ref, nil)
-	}
+func (r *removal) run(ctx context.Context) error {
+	defer r.finish(ctx)
+	r.s.write.Lock()
+	defer r.s.write.Unlock()
 	t, err := parseTarget("delete", r.ref)
 	if err != nil {
 		return err
 	}
-	if t.name == nil || isIDPrefix(id, r.ref) {
-		return r.byID(ctx, e)
+	all, err := r.meant(t)
+	if err != nil {
+		return err
 	}
-	return r.byName(ctx, e, t.name.String())
+	if t.name == nil || len(all) == 1 && isIDPrefix(all[0].rec.ID, r.ref) {
+		return r.byID(ctx, all[0])
+	}
+	return r.byName(ctx, all, t.name.String())
+}
+
+// meant are the images that the user's words stand for, at least one.
+func (r *removal) meant(t target) ([]*entry, error) {
+	if len(r.how.Platforms) == 0 {
+		e, err := r.s.find("delete", r.ref, nil)
+		if err != nil {
+			return nil, err
+		}
+		all := []*entry{e}
+		if t.name != nil && slices.Contains(r.s.index.refs(e.rec.ID), t.name.String()) {
+			all = r.s.index.named(t.name.String())
+		}
+		if r.only == "" {
+			return all, nil
+		}
+		all = slices.DeleteFunc(all, func(e *entry) bool { return e.rec.ID != r.only })
+		if len(all) == 0 {
+			return nil, t.notFound("delete")
+		}
+		return all, nil
+	}
+	var all []*entry
+	for _, p := range r.how.Platforms {
+		e, err := r.s.find("delete", r.ref, &p)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(all, e) {
+			all = append(all, e)
+		}
+	}
+	return all, nil
 }
 
 // isIDPrefix reports whether the user's words are the beginning of the image's id.
@@ -84,34 +114,42 @@ func (r *removal) byID(ctx context.Context, e *entry) error {
 			}
 		}
 	}
-	return r.image(ctx, e, r.force, r.prune, false)
+	return r.image(ctx, e, r.how.Force, r.how.Prune, false)
 }
 
-func (r *removal) byName(ctx context.Context, e *entry, name string) error {
-	if !r.force && oneRepository(r.s.index.refs(e.rec.ID)) {
-		users, err := r.s.users(ctx, e.rec.ID)
-		if err != nil {
+// byName takes the name from images that have it, unless a container would be left with an image that nobody can call any more.
+func (r *removal) byName(ctx context.Context, all []*entry, name string) error {
+	for _, e := range all {
+		if err := r.usedAs(ctx, e); err != nil {
 			return err
-		}
-		if len(users) > 0 {
-			c := imageError("delete", engine.Conflict, r.ref, saidf("conflict: unable to remove repository reference %q (must force) - container %s is using its referenced image %s",
-				r.ref, users[0].ID.Short(), e.rec.ID.Short()))
-			c.Reason, c.Args = engine.ReasonInUse, []string{string(users[0].ID), string(e.rec.ID)}
-			return c
 		}
 	}
-	for _, other := range r.s.index.named(name) {
-		if err := r.untagWhole(ctx, other, name); err != nil {
+	for _, e := range all {
+		if err := r.untagWhole(ctx, e, name); err != nil {
 			return err
 		}
-		if len(r.s.index.refs(other.rec.ID)) > 0 {
+		if len(r.s.index.refs(e.rec.ID)) > 0 {
 			continue
 		}
-		if err := r.image(ctx, other, r.force, r.prune, true); err != nil {
+		if err := r.image(ctx, e, r.how.Force, r.how.Prune, true); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (r *removal) usedAs(ctx context.Context, e *entry) error {
+	if r.how.Force || !oneRepository(r.s.index.refs(e.rec.ID)) {
+		return nil
+	}
+	users, err := r.s.users(ctx, e.rec.ID)
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	c := imageError("delete", engine.Conflict, r.ref, saidf("conflict: unable to remove repository reference %q (must force) - container %s is using its referenced image %s",
+		r.ref, users[0].ID.Short(), e.rec.ID.Short()))
+	c.Reason, c.Args = engine.ReasonInUse, []string{string(users[0].ID), string(e.rec.ID)}
+	return c
 }
 
 // untagWhole takes a name away, and with a repository's last tag the digests that were kept for it.
@@ -162,7 +200,10 @@ func (r *removal) drop(ctx context.Context, e *entry, name string) error {
 		return err
 	}
 	r.partial = true
-	r.done = append(r.done, engine.ImageDeleted{Untagged: familiarName(name)})
+	// A name that several platforms' images lose is one name to the user.
+	if gone := (engine.ImageDeleted{Untagged: familiarName(name)}); !slices.Contains(r.done, gone) {
+		r.done = append(r.done, gone)
+	}
 	return nil
 }
 
@@ -218,7 +259,7 @@ const (
 
 // forced is the soft conflict with stopped containers, if the user would not hear of it.
 func (r *removal) forced() conflict {
-	if r.force {
+	if r.how.Force {
 		return conflictStopped
 	}
 	return 0

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
 
@@ -18,7 +19,7 @@ import (
 
 func (w *world) remove(ref string, force bool) []string {
 	w.t.Helper()
-	done, err := w.svc.Remove(w.t.Context(), ref, force, true)
+	done, err := w.svc.Remove(w.t.Context(), ref, engine.ImageRemoval{Force: force, Prune: true})
 	if err != nil {
 		w.t.Fatalf("rmi %s: %v", ref, err)
 	}
@@ -40,7 +41,7 @@ func deletedText(done []engine.ImageDeleted) []string {
 func (w *world) refused(ref string, force bool, reason engine.Reason, words string) {
 	w.t.Helper()
 	before, _ := w.svc.List(w.t.Context(), engine.ImageQuery{All: true})
-	_, err := w.svc.Remove(w.t.Context(), ref, force, true)
+	_, err := w.svc.Remove(w.t.Context(), ref, engine.ImageRemoval{Force: force, Prune: true})
 	var e *engine.Error
 	if !errors.As(err, &e) || e.Kind != engine.Conflict || e.Reason != reason || e.Err == nil || e.Err.Error() != words {
 		w.t.Errorf("rmi %s force=%v: %v", ref, force, err)
@@ -83,7 +84,7 @@ func TestRemoveByName(t *testing.T) {
 		t.Error(diff)
 	}
 	w.nothing("after rmi")
-	if _, err := w.svc.Remove(t.Context(), "y:1", false, true); engine.KindOf(err) != engine.NotFound {
+	if _, err := w.svc.Remove(t.Context(), "y:1", engine.ImageRemoval{Prune: true}); engine.KindOf(err) != engine.NotFound {
 		t.Errorf("again: %v", err)
 	}
 }
@@ -170,7 +171,7 @@ func TestRemoveWithChildren(t *testing.T) {
 // mustFail removes a name whose image cannot go: Docker tells the conflict, because nobody would see the image any more.
 func (w *world) mustFail(ref string) []engine.ImageDeleted {
 	w.t.Helper()
-	done, err := w.svc.Remove(w.t.Context(), ref, false, true)
+	done, err := w.svc.Remove(w.t.Context(), ref, engine.ImageRemoval{Prune: true})
 	if err != nil && !engine.HasReason(err, engine.ReasonHasChildren) {
 		w.t.Errorf("rmi %s: %v", ref, err)
 	}
@@ -186,6 +187,105 @@ func TestRemoveTakesTheNameFromAllPlatforms(t *testing.T) {
 	}
 	w.remove("x:1", false)
 	w.nothing("after rmi")
+}
+
+// twoPlatforms serves and pulls x:1 for linux/amd64 and linux/arm64.
+func (w *world) twoPlatforms() (amd, arm imagetest.Image) {
+	w.t.Helper()
+	amd, arm = forPlatform("linux", "amd64", "a"), forPlatform("linux", "arm64", "b")
+	w.serveIndex("docker.io/library/x", "1", amd, arm)
+	w.pull("x:1")
+	if err := w.svc.Pull(w.t.Context(), engine.PullRequest{Ref: "x:1", Platform: &linuxArm}, nil); err != nil {
+		w.t.Fatal(err)
+	}
+	return amd, arm
+}
+
+var linuxArm = engine.Platform{OS: "linux", Architecture: "arm64"}
+
+func (w *world) isNameOf(ref string, want ...imagetest.Image) {
+	w.t.Helper()
+	t, err := parseTarget("test", ref)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var got, ids []string
+	for _, e := range w.svc.index.named(t.name.String()) {
+		got = append(got, string(e.rec.ID))
+	}
+	for _, img := range want {
+		ids = append(ids, string(img.ID()))
+	}
+	slices.Sort(got)
+	slices.Sort(ids)
+	if diff := cmp.Diff(ids, got); diff != "" {
+		w.t.Errorf("%s: %s", ref, diff)
+	}
+}
+
+func TestRemoveOnePlatform(t *testing.T) {
+	w := newWorld(t)
+	amd, arm := w.twoPlatforms()
+	if err := w.svc.tag(t.Context(), engine.ImageID(arm.ID()), mustParse("y:1").(reference.NamedTagged)); err != nil {
+		t.Fatal(err)
+	}
+	w.container("web", "x:1", engine.StateRunning, nil)
+	how := engine.ImageRemoval{Prune: true, Platforms: []engine.Platform{{OS: "linux", Architecture: "riscv64"}}}
+	if _, err := w.svc.Remove(t.Context(), "x:1", how); !engine.HasReason(err, engine.ReasonNoPlatform) {
+		t.Errorf("of a platform that is not there: %v", err)
+	}
+	how.Platforms = append(how.Platforms, linuxArm)
+	if _, err := w.svc.Remove(t.Context(), "x:1", how); !engine.HasReason(err, engine.ReasonNoPlatform) {
+		t.Errorf("of two platforms one of which is not there: %v", err)
+	}
+	w.isNameOf("x:1", amd, arm)
+
+	// The container is of the other platform's image, and the image has one more name.
+	how.Platforms = []engine.Platform{linuxArm}
+	done, err := w.svc.Remove(t.Context(), "x:1", how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(deletedText(done), "\n"); !strings.HasPrefix(got, "untagged x:1") || strings.Contains(got, "deleted") {
+		t.Errorf("it answered %s", got)
+	}
+	w.isNameOf("x:1", amd)
+	w.isNameOf("y:1", arm)
+	if got := strings.Join(deletedText(w.mustFail("y:1")), "\n"); !strings.Contains(got, "deleted "+arm.ID().String()) {
+		t.Errorf("its last name: %s", got)
+	}
+	how.Platforms = []engine.Platform{{OS: "linux", Architecture: "amd64"}}
+	if _, err := w.svc.Remove(t.Context(), "x:1", how); !engine.HasReason(err, engine.ReasonInUse) {
+		t.Errorf("of the container's platform: %v", err)
+	}
+	w.isNameOf("x:1", amd)
+}
+
+func TestRemoveSeveralPlatforms(t *testing.T) {
+	w := newWorld(t)
+	w.twoPlatforms()
+	how := engine.ImageRemoval{Prune: true, Platforms: []engine.Platform{linuxArm, {OS: "linux", Architecture: "amd64"}}}
+	done, err := w.svc.Remove(t.Context(), "x:1", how)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(strings.Join(deletedText(done), "\n"), "untagged x:1"); got != 1 {
+		t.Errorf("the name is told %d times", got)
+	}
+	w.nothing("after rmi")
+}
+
+func TestANameStaysWithTheImageInUse(t *testing.T) {
+	w := newWorld(t)
+	amd, arm := w.twoPlatforms()
+	c := w.container("web", arm.ID().String(), engine.StateExited, nil)
+	w.refused("x:1", false, engine.ReasonInUse, `conflict: unable to remove repository reference "x:1" (must force) - container `+
+		c.ID.Short()+" is using its referenced image "+arm.ID().Encoded()[:12])
+	w.isNameOf("x:1", amd, arm)
+	if _, _, err := w.svc.Prune(t.Context(), engine.PruneQuery{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	w.isNameOf("x:1", arm)
 }
 
 func TestSharedLayersStay(t *testing.T) {

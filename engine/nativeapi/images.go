@@ -41,7 +41,7 @@ type imageStore interface {
 	Inspect(ctx context.Context, ref string, platform *engine.Platform) (engine.Image, error)
 	History(ctx context.Context, ref string, platform *engine.Platform) ([]engine.HistoryEntry, error)
 	Tag(ctx context.Context, ref, target string) error
-	Remove(ctx context.Context, ref string, force, prune bool) ([]engine.ImageDeleted, error)
+	Remove(ctx context.Context, ref string, how engine.ImageRemoval) ([]engine.ImageDeleted, error)
 	Prune(ctx context.Context, q engine.PruneQuery) ([]engine.ImageDeleted, int64, error)
 	// Collect removes layers and blobs that no image has any more and returns how many bytes that freed.
 	Collect(ctx context.Context) (int64, error)
@@ -270,13 +270,25 @@ func (s *Server) saveImages(ctx context.Context, c *call) error {
 }
 
 // removeImage removes a name, and with the last one the image; force removes an image with several names, or one whose
-// containers have ended; keep_parents=1 leaves those that it was made of and that have no name.
+// containers have ended; keep_parents=1 leaves those that it was made of and that have no name. The key platform, which may be
+// repeated, takes the name from the images of those platforms alone.
 func (s *Server) removeImage(ctx context.Context, c *call) error {
-	var force, keep bool
-	if err := c.flags(map[string]*bool{"force": &force, "keep_parents": &keep}); err != nil {
+	var how engine.ImageRemoval
+	var keep bool
+	if err := c.flags(map[string]*bool{"force": &how.Force, "keep_parents": &keep}); err != nil {
 		return err
 	}
-	gone, err := s.cfg.Images.Remove(ctx, c.ref(), force, !keep)
+	how.Prune = !keep
+	for _, text := range c.URL.Query()["platform"] {
+		p, err := s.platform(text)
+		if err != nil {
+			return err
+		}
+		if p != nil {
+			how.Platforms = append(how.Platforms, *p)
+		}
+	}
+	gone, err := s.cfg.Images.Remove(ctx, c.ref(), how)
 	if err != nil {
 		return err
 	}

@@ -120,10 +120,18 @@ func writeParts(parts *multipart.Writer, what any, content io.Reader) error {
 	return parts.Close()
 }
 
-// RemoveImage removes a name, and with the last one the image. force removes one with several names, or with containers that have
-// ended; keepParents leaves those without a name that it was made of.
-func (c *Client) RemoveImage(ctx context.Context, ref string, force, keepParents bool) (gone []wire.ImageRemoved, err error) {
-	return gone, c.call(ctx, http.MethodDelete, path("images", ref), flags("force", force, "keep_parents", keepParents), nil, &gone)
+// ImageRemoval says how an image is removed.
+type ImageRemoval struct {
+	Force       bool     // also one with several names, or with containers that have ended
+	KeepParents bool     // leave those without a name that it was made of
+	Platforms   []string // "os[/arch[/variant]]": the images of these alone; none: every image that has the name
+}
+
+// RemoveImage removes a name, and with the last one the image.
+func (c *Client) RemoveImage(ctx context.Context, ref string, how ImageRemoval) (gone []wire.ImageRemoved, err error) {
+	q := flags("force", how.Force, "keep_parents", how.KeepParents)
+	q["platform"] = how.Platforms
+	return gone, c.call(ctx, http.MethodDelete, path("images", ref), q, nil, &gone)
 }
 
 // PruneImages removes images that have no name, with All those that no container is made of.
