@@ -203,16 +203,16 @@ func TestPublished(t *testing.T) {
 		binding engine.PortBinding
 		want    string
 	}{
-		{"everywhere", "bridge", engine.PortBinding{Port: tcp(80), HostFirst: 26001}, "0.0.0.0:26001>172.17.0.2:80 [::]:26001>172.17.0.2:80"},
-		{"everywhere, both versions", "dual", engine.PortBinding{Port: tcp(80), HostFirst: 26002}, "0.0.0.0:26002>10.2.0.2:80 [::]:26002>[fd02::2]:80"},
-		{"IPv4 only", "dual", engine.PortBinding{Port: tcp(80), HostIP: addr("0.0.0.0"), HostFirst: 26003}, "0.0.0.0:26003>10.2.0.3:80"},
-		{"IPv6 only", "dual", engine.PortBinding{Port: tcp(80), HostIP: addr("::"), HostFirst: 26004}, "[::]:26004>[fd02::4]:80"},
-		{"one address", "bridge", engine.PortBinding{Port: tcp(80), HostIP: addr("127.0.0.1"), HostFirst: 26005}, "127.0.0.1:26005>172.17.0.3:80"},
-		{"a mapped address", "bridge", engine.PortBinding{Port: tcp(80), HostIP: addr("::ffff:127.0.0.1"), HostFirst: 26006}, "127.0.0.1:26006>172.17.0.4:80"},
-		{"any port", "bridge", engine.PortBinding{Port: tcp(80), HostIP: addr("127.0.0.1")}, "127.0.0.1:25000>172.17.0.5:80"},
-		{"internal", "deep", engine.PortBinding{Port: tcp(80), HostFirst: 26007}, ""},
-		{"the network's own address", "local", engine.PortBinding{Port: tcp(80), HostFirst: 26008}, "127.0.0.1:26008>10.3.0.2:80"},
-		{"routed", "routed", engine.PortBinding{Port: tcp(80), HostFirst: 26009}, "0.0.0.0:0 [::]:26009>10.4.0.2:80"},
+		{"everywhere", "bridge", engine.PortBinding{Port: tcp(80), HostFirst: 28001}, "0.0.0.0:28001>172.17.0.2:80 [::]:28001>172.17.0.2:80"},
+		{"everywhere, both versions", "dual", engine.PortBinding{Port: tcp(80), HostFirst: 28002}, "0.0.0.0:28002>10.2.0.2:80 [::]:28002>[fd02::2]:80"},
+		{"IPv4 only", "dual", engine.PortBinding{Port: tcp(80), HostIP: addr("0.0.0.0"), HostFirst: 28003}, "0.0.0.0:28003>10.2.0.3:80"},
+		{"IPv6 only", "dual", engine.PortBinding{Port: tcp(80), HostIP: addr("::"), HostFirst: 28004}, "[::]:28004>[fd02::4]:80"},
+		{"one address", "bridge", engine.PortBinding{Port: tcp(80), HostIP: addr("127.0.0.1"), HostFirst: 28005}, "127.0.0.1:28005>172.17.0.3:80"},
+		{"a mapped address", "bridge", engine.PortBinding{Port: tcp(80), HostIP: addr("::ffff:127.0.0.1"), HostFirst: 28006}, "127.0.0.1:28006>172.17.0.4:80"},
+		{"any port", "bridge", engine.PortBinding{Port: tcp(80), HostIP: addr("127.0.0.1")}, "127.0.0.1:27000>172.17.0.5:80"},
+		{"internal", "deep", engine.PortBinding{Port: tcp(80), HostFirst: 28007}, ""},
+		{"the network's own address", "local", engine.PortBinding{Port: tcp(80), HostFirst: 28008}, "127.0.0.1:28008>10.3.0.2:80"},
+		{"routed", "routed", engine.PortBinding{Port: tcp(80), HostFirst: 28009}, "0.0.0.0:0 [::]:28009>10.4.0.2:80"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, got := s.start("c", map[string]engine.EndpointSpec{c.network: {}}, func(a *engine.Attachment) { a.Bindings = []engine.PortBinding{c.binding} })

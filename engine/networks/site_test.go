@@ -81,7 +81,7 @@ func newSite(t *testing.T, change ...func(*networks.Config)) *site {
 	s.cfg = networks.Config{
 		Owner: "0a1b2c3d", Store: &memory{networks: map[engine.NetworkID]engine.Network{}, cursors: map[engine.NetworkID]engine.PoolCursor{}},
 		Plumber: s.plumber, Firewall: s.firewall, Events: discard{}, Log: slog.New(slog.DiscardHandler), ResolvConf: conf,
-		FirstPort: 25000, LastPort: 25999,
+		FirstPort: 27000, LastPort: 27999,
 	}
 	for _, f := range change {
 		f(&s.cfg)
