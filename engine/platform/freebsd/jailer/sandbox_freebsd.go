@@ -220,7 +220,12 @@ func makeTarget(writable, root string, m mount.Wanted) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		isDir = info.IsDir()
+		if isDir = info.IsDir(); !isDir && !info.Mode().IsRegular() {
+			return "", &engine.Error{
+				Op: "mount", Kind: engine.NotImplemented, Resource: engine.ResourcePath, ID: m.Source, Reason: engine.ReasonUnsupported,
+				Args: []string{"a mount of " + m.Source, "nullfs(5) takes directories and plain files alone; mount the directory that it is in"},
+			}
+		}
 	}
 	at, err := need(root, m.Target, isDir)
 	if errors.Is(err, unix.EROFS) && writable != root {
