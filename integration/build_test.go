@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -307,6 +308,22 @@ func packed(compress bool, name, content string) string {
 		panic(err)
 	}
 	return b.String()
+}
+
+// Tars of one file, in/a, of 7:8 with the mode 0640.
+var (
+	xzPacked  = decoded("/Td6WFoAAAFpIt42AgAhARwAAAAQz1jM4Af/AEldADSbgeSWg12RNVRAJXV6aJUYi6TQabsxEeKnZl9mrWPnArtkZzQj/AoA7d7Yl9oHMWFnvBIcSORa46o163KFUxvP0t/65I/Y7AAAAAAA4+I8XgABYYAQAAAAL+8C4T4wDYsCAAAAAAFZWg==")
+	bz2Packed = decoded("QlpoOTFBWSZTWad2FawAADPbgPEQQAD/gAAEYCEeAAgIIABUU00AANA0EkKaNBoaGgfcYw0IwgEUtW9atIQym9qXT2dEmRVg5gHCt5tICioUOF+QFBH4e5MzYlPxdyRThQkKd2FawA==")
+	zstPacked = decoded("KLUv/QRo/QEAckMKEMAbxjTF9D+/lCIk7aDAvRQC54uckiweOET1/jRUU9gS+2D71L8nHEYHIHAf+v1jjjqAaVDnwy7Jk3sDvLrMgg==")
+)
+
+// decoded is what base64 stands for.
+func decoded(text string) string {
+	b, err := base64.StdEncoding.DecodeString(text)
+	if err != nil { // a constant of the tests
+		panic(err)
+	}
+	return string(b)
 }
 
 // A build of an unchanged tree runs nothing; a changed file runs again what depends on it and nothing else.

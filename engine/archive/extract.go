@@ -134,13 +134,14 @@ func (x *extractor) finish() error {
 	return nil
 }
 
-// target is where a member goes, lexically; it must be below the extraction point or be that itself.
+// target is where a member goes, lexically; it must be below the extraction point or be that itself. Nothing is above the
+// root, so all names are below it.
 func (x *extractor) target(name string) (string, error) {
-	clean := path.Clean(name)
-	if clean == ".." || strings.HasPrefix(clean, "../") {
-		return "", fmt.Errorf("%q is outside of %q", clean, x.at)
+	to := path.Join(x.at, name)
+	if to != x.at && !strings.HasPrefix(to, strings.TrimSuffix(x.at, "/")+"/") {
+		return "", fmt.Errorf("%q is outside of %q", path.Clean(name), x.at)
 	}
-	return path.Join(x.at, clean), nil
+	return to, nil
 }
 
 func (x *extractor) member(h *tar.Header, content io.Reader) error {

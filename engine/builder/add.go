@@ -191,13 +191,18 @@ func (it item) isTar() (bool, error) {
 	return err == nil, nil
 }
 
-// extract puts the files of a tar into a directory, with the owners that the tar says unless the command says others.
+// extract puts the files of a tar into a directory, with the owners that the tar says unless the command says others. As with
+// dockerd, the directory is the tar's root: neither a name nor a link of the tar leads out of it.
 func (c *copying) extract(ctx context.Context, tree *fstree.Tree, root string, it item, to string, owner *accounts.Owner) error {
 	made, err := makeDirs(tree, to, owner)
 	if err != nil {
 		return err
 	}
 	if err := made.Close(); err != nil {
+		return err
+	}
+	at, err := hostPath(tree, root, to)
+	if err != nil {
 		return err
 	}
 	f, err := fstree.OpenFile(it.src.dir, it.path)
@@ -211,7 +216,7 @@ func (c *copying) extract(ctx context.Context, tree *fstree.Tree, root string, i
 		defer edited.Close()
 		r = edited
 	}
-	return c.st.b.s.Files.Write(ctx, engine.MountedRoot{Container: it.name, Path: root}, to, r, engine.ExtractOptions{})
+	return c.st.b.s.Files.Write(ctx, engine.MountedRoot{Container: it.name, Path: at}, "/", r, engine.ExtractOptions{})
 }
 
 // edited is a tar with owners, modes and members as the command wants them. Closing it ends the work.
@@ -248,7 +253,7 @@ func (c *copying) edit(w io.Writer, compressed io.Reader, owner *accounts.Owner)
 			h.Uid, h.Gid, h.Uname, h.Gname = owner.UID, owner.GID, "", ""
 		}
 		if c.chmod != nil && h.Typeflag != tar.TypeSymlink {
-			h.Mode = int64(fstree.Permissions(*c.chmod))
+			h.Mode = int64(fstree.Permissions(c.chmod.mode(h.FileInfo().Mode())))
 		}
 		h.Format = tar.FormatPAX
 		if err := out.WriteHeader(h); err != nil {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"mime"
@@ -118,6 +119,9 @@ func (b *build) unpack(ctx context.Context, r io.Reader) (string, error) {
 // recipe reads the recipe's text. A name in lower case serves when none was given and there is no other, as with Docker.
 func (b *build) recipe() ([]byte, error) {
 	name := b.recipeName()
+	if err := within(name); err != nil {
+		return nil, err
+	}
 	text, err := b.context.readFile(name)
 	if errors.Is(err, fs.ErrNotExist) && b.req.Dockerfile == "" {
 		text, err = b.context.readFile(strings.ToLower(name))
@@ -128,6 +132,14 @@ func (b *build) recipe() ([]byte, error) {
 		}
 	}
 	return text, err
+}
+
+// within refuses a path that would leave the context if it could.
+func within(name string) error {
+	if clean := path.Clean(name); clean == ".." || strings.HasPrefix(clean, "../") {
+		return fmt.Errorf("forbidden path outside the build context: %s ()", name)
+	}
+	return nil
 }
 
 // readFile reads a small file of the tree.

@@ -33,7 +33,7 @@ func describe(cmd instructions.Command, next *declare.Config) string {
 			}
 		}
 	case *instructions.ExposeCommand:
-		words = append(words, i.Ports...)
+		words = append(words, strings.Join(i.Ports, " "))
 	case *instructions.CmdCommand:
 		words = append(words, fmt.Sprintf("%q", next.Process.Cmd))
 	case *instructions.EntrypointCommand:

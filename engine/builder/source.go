@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -53,6 +54,13 @@ func (st *stage) source(ctx context.Context, from string) (*source, error) {
 	if strings.EqualFold(from, scratch) {
 		return b.rootOf(ctx, "")
 	}
+	if n, err := strconv.Atoi(from); err == nil { // never an image
+		why := "index out of bounds"
+		if n == st.number {
+			why = "refers to current build stage"
+		}
+		return nil, invalidf("invalid from flag value %s: %s", from, why)
+	}
 	img, err := b.image(ctx, from, b.req.Platform, st.report)
 	if err != nil {
 		return nil, &engine.Error{Op: "build", Kind: engine.KindOf(err), Resource: engine.ResourceBuild, Err: fmt.Errorf("invalid from flag value %s: %s", from, cause(err))}
@@ -88,11 +96,16 @@ func (s *source) hostPath(name string) (string, error) {
 		return "", err
 	}
 	defer tree.Close()
+	return hostPath(tree, s.dir, name)
+}
+
+// hostPath is where a path of a tree is on the host, which has the tree at dir.
+func hostPath(tree *fstree.Tree, dir, name string) (string, error) {
 	p, err := tree.Find(name, true)
 	if err != nil {
 		return "", notThere(name, err)
 	}
-	return filepath.Join(s.dir, p.Path), p.Close()
+	return filepath.Join(dir, p.Path), p.Close()
 }
 
 // notThere tells a path that was not found as the user wrote it.

@@ -21,7 +21,7 @@ var keepOwner *accounts.Owner
 type writer struct {
 	to      *fstree.Dir                    // hard links are made of names below it
 	owner   *accounts.Owner                // nil: the source's
-	mode    *fs.FileMode                   // nil: the source's
+	chmod   *chmod                         // nil: the source's modes
 	exclude *patternmatcher.PatternMatcher // of paths below the source; nil: none
 
 	first map[inode]string
@@ -84,8 +84,8 @@ func (w *writer) dress(n *fstree.Node) {
 	if w.owner != nil {
 		n.UID, n.GID = w.owner.UID, w.owner.GID
 	}
-	if w.mode != nil && n.Mode.Type() != fs.ModeSymlink {
-		n.Mode = n.Mode.Type() | *w.mode
+	if w.chmod != nil && n.Mode.Type() != fs.ModeSymlink {
+		n.Mode = n.Mode.Type() | w.chmod.mode(n.Mode)&^fs.ModeType
 	}
 }
 

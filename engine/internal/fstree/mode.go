@@ -43,6 +43,9 @@ func Permissions(mode fs.FileMode) uint32 {
 	return st
 }
 
+// Mode turns the bits that chmod(2) takes into Go's.
+func Mode(permissions uint32) fs.FileMode { return fileMode(permissions&0o7777 | unix.S_IFREG) }
+
 // unixType returns the type bits that mknod(2) takes.
 func unixType(mode fs.FileMode) uint32 {
 	for st, t := range typeBits {
