@@ -69,8 +69,11 @@ type MountPoint struct {
 // Mount is what a platform is told to mount inside a root. Target is absolute inside the root and is resolved there:
 // no symbolic link leads out.
 type Mount struct {
-	Kind         MountKind
-	Source       string
+	Kind   MountKind
+	Source string
+	// Subpath is what is mounted of Source, relative to it. Containers write there: it is resolved once, no link in it leads out
+	// of Source, and what was found is mounted, whatever stands at its name by then. Empty: Source itself.
+	Subpath      string
 	Target       string
 	ReadOnly     bool
 	Propagation  string

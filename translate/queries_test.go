@@ -342,3 +342,19 @@ func TestProgressLines(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestProxiesAreShownWithoutCredentials(t *testing.T) {
+	for address, want := range map[string]string{
+		"":                                 "",
+		"http://proxy:3128":                "http://proxy:3128",
+		"proxy:3128":                       "proxy:3128",
+		"http://user:secret@proxy:3128/":   "http://xxxxx:xxxxx@proxy:3128/",
+		"user:secret@proxy:3128":           "xxxxx:xxxxx@proxy:3128",
+		"secret@proxy":                     "xxxxx:xxxxx@proxy",
+		"socks5://us%40er:se@cret@[::1]:1": "socks5://xxxxx:xxxxx@[::1]:1",
+	} {
+		if got := maskProxy(address); got != want {
+			t.Errorf("%s is shown as %s, want %s", address, got, want)
+		}
+	}
+}

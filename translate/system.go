@@ -3,7 +3,6 @@ package translate
 import (
 	"encoding/json"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -105,14 +104,24 @@ func securityName(option string) string {
 	return option
 }
 
-// maskProxy hides the password in a proxy's address.
+// maskProxy hides the credentials in a proxy's address, which may be without a scheme.
 func maskProxy(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.User == nil {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		scheme, rest = "", address
+	} else {
+		scheme += "://"
+	}
+	authority, path, slash := strings.Cut(rest, "/")
+	at := strings.LastIndexByte(authority, '@')
+	if at < 0 {
 		return address
 	}
-	u.User = url.UserPassword("xxxxx", "xxxxx")
-	return u.String()
+	masked := scheme + "xxxxx:xxxxx" + authority[at:]
+	if slash {
+		masked += "/" + path
+	}
+	return masked
 }
 
 // registries tells how registries are reached. Those of this host are always allowed to be insecure.

@@ -75,6 +75,8 @@ func open(root engine.MountedRoot) (*fstree.Tree, error) {
 	var mounts []fstree.Mount
 	for _, m := range root.Mounts {
 		switch {
+		case m.Subpath != "":
+			mounts = append(mounts, fstree.Mount{Within: m.Source, Source: m.Subpath, Target: m.Target, ReadOnly: m.ReadOnly})
 		case m.Kind != engine.MountTmpfs:
 			mounts = append(mounts, fstree.Mount{Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly})
 		case root.Live != "":

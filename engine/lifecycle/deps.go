@@ -136,8 +136,9 @@ type Volumes interface {
 	// Mount makes the volume usable at the returned host path for a user. It is counted per user, not per call.
 	Mount(ctx context.Context, name string, user engine.ContainerID) (path string, err error)
 	Unmount(ctx context.Context, name string, user engine.ContainerID) error
-	// CopyUp fills an empty volume with what stands at path in the mounted root. It happens at most once in a volume's life.
-	CopyUp(ctx context.Context, name, root, path string) error
+	// CopyUp fills an empty volume, or a directory in it that is empty, with what stands at path in the mounted root. It happens
+	// at most once in a volume's life; a directory in it that is not there is left so.
+	CopyUp(ctx context.Context, name, subpath, root, path string) error
 	Remove(ctx context.Context, name string, force bool) error
 	// Recover takes up the volumes that containers which kept running have mounted, and unmounts what others left.
 	Recover(ctx context.Context, running []engine.ContainerID) error

@@ -47,7 +47,7 @@ func (s *Service) withRoot(ctx context.Context, ref string) (root engine.Mounted
 	}
 	for _, p := range c.Mounts {
 		if p.Kind != engine.MountTmpfs {
-			root.Mounts = append(root.Mounts, engine.Mount{Kind: p.Kind, Source: p.Source, Target: p.Target, ReadOnly: p.ReadOnly})
+			root.Mounts = append(root.Mounts, engine.Mount{Kind: p.Kind, Source: p.Source, Subpath: p.Subpath, Target: p.Target, ReadOnly: p.ReadOnly})
 		}
 	}
 	slices.SortFunc(root.Mounts, func(a, b engine.Mount) int { return strings.Compare(a.Target, b.Target) })

@@ -301,7 +301,7 @@ func (v *fakeVolumes) Unmount(_ context.Context, name string, user engine.Contai
 	return nil
 }
 
-func (v *fakeVolumes) CopyUp(context.Context, string, string, string) error { return nil }
+func (v *fakeVolumes) CopyUp(context.Context, string, string, string, string) error { return nil }
 
 func (v *fakeVolumes) Remove(_ context.Context, name string, _ bool) error {
 	v.mu.Lock()

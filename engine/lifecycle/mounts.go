@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,7 +175,7 @@ func (s *Service) copyUp(ctx context.Context, id engine.ContainerID, points []en
 		if !p.CopyUp {
 			continue
 		}
-		if err := s.Volumes.CopyUp(ctx, p.Name, root, p.Target); err != nil {
+		if err := s.Volumes.CopyUp(ctx, p.Name, p.Subpath, root, p.Target); err != nil {
 			return err
 		}
 	}
@@ -203,9 +202,7 @@ func (s *Service) mountSources(ctx context.Context, c engine.Container, undone *
 			s.publishVolume(c, p, "mount", map[string]string{
 				"destination": p.Target, "read/write": strconv.FormatBool(!p.ReadOnly), "propagation": p.Propagation,
 			})
-			if m.Source, err = subpath(source, p.Subpath); err != nil {
-				return nil, err
-			}
+			m.Source, m.Subpath = source, p.Subpath
 		}
 		mounts = append(mounts, m)
 	}
@@ -242,20 +239,4 @@ func ensureSource(c engine.Container, p engine.MountPoint) error {
 		return invalidMount(p.Target, err)
 	}
 	return nil
-}
-
-// subpath resolves a path inside a volume without leaving it.
-func subpath(source, sub string) (string, error) {
-	if sub == "" {
-		return source, nil
-	}
-	root, err := os.OpenRoot(source)
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
-	if _, err := root.Stat(sub); err != nil {
-		return "", invalidMount(sub, err)
-	}
-	return filepath.Join(source, sub), nil
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/xcengine/xc/engine"
@@ -123,7 +122,7 @@ func (s *Service) openRun(ctx context.Context, c engine.Container) (*run, error)
 func (s *Service) knownMounts(c engine.Container) []engine.Mount {
 	var mounts []engine.Mount
 	for _, p := range c.Mounts {
-		mounts = append(mounts, engine.Mount{Kind: p.Kind, Source: filepath.Join(p.Source, p.Subpath), Target: p.Target, ReadOnly: p.ReadOnly, Propagation: p.Propagation})
+		mounts = append(mounts, engine.Mount{Kind: p.Kind, Source: p.Source, Subpath: p.Subpath, Target: p.Target, ReadOnly: p.ReadOnly, Propagation: p.Propagation})
 	}
 	return mounts
 }

@@ -19,8 +19,8 @@ const copyUser engine.ContainerID = "copy-up"
 
 // CopyUp fills a volume with what stands at path in a mounted root, and gives its top the owner and mode of the directory
 // there. It does so once in a volume's life, and only while the volume is empty. Where the root has no directory, or an
-// empty one, nothing is copied and a later call may.
-func (s *Service) CopyUp(ctx context.Context, name, root, path string) (err error) {
+// empty one, nothing is copied and a later call may. With a subpath it is the directory there that is filled, whenever it is empty.
+func (s *Service) CopyUp(ctx context.Context, name, subpath, root, path string) (err error) {
 	release, err := s.locks.take(ctx, name)
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func (s *Service) CopyUp(ctx context.Context, name, root, path string) (err erro
 	if !ok {
 		return notFound("copy", name)
 	}
-	if rec.CopyUp == engine.CopyUpDone {
+	if rec.CopyUp == engine.CopyUpDone && subpath == "" {
 		return nil
 	}
 	if needsMount(rec.Volume) {
@@ -46,7 +46,38 @@ func (s *Service) CopyUp(ctx context.Context, name, root, path string) (err erro
 			return notFound("copy", name)
 		}
 	}
+	if subpath != "" {
+		return fault("copy", name, s.fillPart(ctx, rec, subpath, root, path))
+	}
 	return fault("copy", name, s.fill(ctx, rec, root, path))
+}
+
+// fillPart copies into a directory in a volume that is in its place. The name is locked.
+func (s *Service) fillPart(ctx context.Context, rec engine.VolumeRecord, subpath, root, path string) error {
+	if err := s.settleCopy(ctx, rec); err != nil {
+		return err
+	}
+	source, node, err := sourceDir(root, path)
+	if err != nil || source == nil {
+		return err
+	}
+	defer source.Close()
+	part, _, err := sourceDir(s.data(rec.Name), subpath)
+	if err != nil || part == nil {
+		return err
+	}
+	defer part.Close()
+	names, err := part.Names()
+	if err != nil || len(names) > 0 {
+		return err
+	}
+	if err := s.stage(ctx, rec, source); err != nil {
+		return err
+	}
+	if err := errors.Join(s.moveTo(part, rec), s.unstage(rec)); err != nil {
+		return err
+	}
+	return errors.Join(part.Dress(node), part.Touch(".", node.ModTime))
 }
 
 // fill copies into a volume that is in its place. The name is locked.
@@ -162,8 +193,17 @@ func (s *Service) settleCopy(ctx context.Context, rec engine.VolumeRecord) error
 	return s.unstage(rec)
 }
 
-// moveIn moves what was staged into the volume. What a user of the volume has put there meanwhile stays.
+// moveIn moves what was staged into the volume.
 func (s *Service) moveIn(rec engine.VolumeRecord) error {
+	volume, err := fstree.OpenDir(s.data(rec.Name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.moveTo(volume, rec), volume.Close())
+}
+
+// moveTo moves what was staged into a directory. What a user of the volume has put there meanwhile stays.
+func (s *Service) moveTo(to *fstree.Dir, rec engine.VolumeRecord) error {
 	stage, err := fstree.OpenDir(s.stagePath(rec))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -172,16 +212,11 @@ func (s *Service) moveIn(rec engine.VolumeRecord) error {
 		return err
 	}
 	defer stage.Close()
-	volume, err := fstree.OpenDir(s.data(rec.Name))
-	if err != nil {
-		return err
-	}
-	defer volume.Close()
 	names, err := stage.Names()
 	if err != nil {
 		return err
 	}
-	there, err := volume.Names()
+	there, err := to.Names()
 	if err != nil {
 		return err
 	}
@@ -189,7 +224,7 @@ func (s *Service) moveIn(rec engine.VolumeRecord) error {
 		if slices.Contains(there, name) {
 			continue
 		}
-		if err := volume.Rename(stage, name, name); err != nil {
+		if err := to.Rename(stage, name, name); err != nil {
 			return err
 		}
 	}

@@ -78,7 +78,7 @@ func TestCopyUp(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			w, root := newWorld(t), image(t)
 			v := w.create(t, engine.VolumeRequest{Name: "vv"})
-			if err := w.CopyUp(t.Context(), "vv", root, path); err != nil {
+			if err := w.CopyUp(t.Context(), "vv", "", root, path); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, content(t, v.Mountpoint)); diff != "" {
@@ -100,7 +100,7 @@ func TestCopyUpHappensOnce(t *testing.T) {
 	v := w.create(t, engine.VolumeRequest{Name: "vv"})
 	copyUp := func(path string) {
 		t.Helper()
-		if err := w.CopyUp(t.Context(), "vv", root, path); err != nil {
+		if err := w.CopyUp(t.Context(), "vv", "", root, path); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,7 +118,7 @@ func TestCopyUpHappensOnce(t *testing.T) {
 	if got := content(t, v.Mountpoint); got != nil {
 		t.Errorf("an emptied volume was filled again: %v", got)
 	}
-	if err := w.CopyUp(t.Context(), "none", root, "/data"); !errors.Is(err, engine.NotFound) {
+	if err := w.CopyUp(t.Context(), "none", "", root, "/data"); !errors.Is(err, engine.NotFound) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -130,7 +130,7 @@ func TestCopyUpSparesWhatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := owner(t, v.Mountpoint)
-	if err := w.CopyUp(t.Context(), "vv", root, "/data"); err != nil {
+	if err := w.CopyUp(t.Context(), "vv", "", root, "/data"); err != nil {
 		t.Fatal(err)
 	}
 	if got := content(t, v.Mountpoint); !cmp.Equal(got, []string{"mine=m"}) || owner(t, v.Mountpoint) != before {
@@ -144,7 +144,7 @@ func TestCopyUpAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {
-			if err := w.CopyUp(t.Context(), "vv", root, "/data"); err != nil {
+			if err := w.CopyUp(t.Context(), "vv", "", root, "/data"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -161,7 +161,7 @@ func TestCopyUpSurvivesACrash(t *testing.T) {
 		w, root := newWorld(t), image(t)
 		v := w.create(t, engine.VolumeRequest{Name: "vv"})
 		w.store.failAt = w.store.writes + n
-		killed := w.CopyUp(t.Context(), "vv", root, "/data")
+		killed := w.CopyUp(t.Context(), "vv", "", root, "/data")
 		if killed == nil {
 			if n < 3 {
 				t.Errorf("a copy-up of %d writes: nothing was tested", n-1)
@@ -175,7 +175,7 @@ func TestCopyUpSurvivesACrash(t *testing.T) {
 		if exists(filepath.Join(w.dir, "vv", stageDir)) {
 			t.Errorf("killed before write %d: the stage is left", n)
 		}
-		if err := w.CopyUp(t.Context(), "vv", root, "/data"); err != nil {
+		if err := w.CopyUp(t.Context(), "vv", "", root, "/data"); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(whole, content(t, v.Mountpoint)); diff != "" {
@@ -201,7 +201,7 @@ func TestCancelledCopyUpLeavesNothing(t *testing.T) {
 func TestCopyUpMountsForItself(t *testing.T) {
 	w, root := newWorld(t), image(t)
 	v := w.create(t, tmpfs)
-	if err := w.CopyUp(t.Context(), "mem", root, "/data"); err != nil {
+	if err := w.CopyUp(t.Context(), "mem", "", root, "/data"); err != nil {
 		t.Fatal(err)
 	}
 	if len(w.mounts.at) != 0 || len(w.records["mem"].Users) != 0 {
@@ -212,7 +212,40 @@ func TestCopyUpMountsForItself(t *testing.T) {
 	}
 	w.mounts.fail = errors.New("no such device")
 	w.create(t, engine.VolumeRequest{Name: "bad", Options: tmpfs.Options})
-	if err := w.CopyUp(t.Context(), "bad", root, "/data"); err == nil || !strings.Contains(err.Error(), "no such device") {
+	if err := w.CopyUp(t.Context(), "bad", "", root, "/data"); err == nil || !strings.Contains(err.Error(), "no such device") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestCopyUpIntoAPart(t *testing.T) {
+	s, root := newWorld(t), image(t)
+	v := s.create(t, engine.VolumeRequest{Name: "vv"})
+	if err := errors.Join(os.Mkdir(filepath.Join(v.Mountpoint, "part"), 0o700), os.Symlink("/part", filepath.Join(v.Mountpoint, "link")), os.Symlink(root, filepath.Join(v.Mountpoint, "out"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, sub := range []string{"absent", "out", "out/empty"} {
+		if err := s.CopyUp(t.Context(), "vv", sub, root, "/data"); err != nil {
+			t.Errorf("%s: %v", sub, err)
+		}
+	}
+	if got := content(t, filepath.Join(root, "empty")); len(got) > 0 {
+		t.Errorf("outside of the volume there is %v", got)
+	}
+	for range 2 {
+		if err := s.CopyUp(t.Context(), "vv", "part", root, "/data"); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"f=f", "sub/g=g"}, content(t, filepath.Join(v.Mountpoint, "part"))); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if err := os.Remove(filepath.Join(v.Mountpoint, "part/f")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CopyUp(t.Context(), "vv", "part", root, "/data"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"sub/g=g"}, content(t, filepath.Join(v.Mountpoint, "part"))); diff != "" {
+		t.Errorf("what was not empty: %s", diff)
 	}
 }

@@ -204,6 +204,9 @@ func (r *Runtime) mount(ctx context.Context, spec engine.SandboxSpec, w wish, ro
 		if err := mount.Verify(target); err != nil {
 			return err
 		}
+		if err := mount.VerifySubpath(target, m); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -213,7 +216,7 @@ func (r *Runtime) mount(ctx context.Context, spec engine.SandboxSpec, w wish, ro
 func makeTarget(writable, root string, m mount.Wanted) (string, error) {
 	isDir := true
 	if m.FS == "nullfs" {
-		info, err := os.Stat(m.Source)
+		info, err := statSource(m)
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", &engine.Error{Op: "mount", Kind: engine.Invalid, Resource: engine.ResourcePath, ID: m.Source, Reason: engine.ReasonNoSource, Args: []string{m.Source}}
 		}
@@ -237,6 +240,14 @@ func makeTarget(writable, root string, m mount.Wanted) (string, error) {
 		return "", err
 	}
 	return root + at, nil
+}
+
+// statSource looks at what is to be mounted; of a subpath, from within its volume.
+func statSource(m mount.Wanted) (fs.FileInfo, error) {
+	if m.Subpath == "" {
+		return os.Stat(m.Source)
+	}
+	return mount.StatSubpath(m)
 }
 
 // need finds a path in a root, without following a link out of it, and makes what is missing.

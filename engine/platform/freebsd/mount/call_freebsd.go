@@ -3,7 +3,10 @@ package mount
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -62,6 +65,32 @@ func Verify(target string) error {
 	}
 	return nil
 }
+
+// VerifySubpath reports whether the mount that was just made is of what the volume has at the subpath. nmount(2) takes a path
+// alone, which a link put there meanwhile leads out of the volume; what it then finds has another inode, generation or time of
+// change, which nobody can choose.
+func VerifySubpath(target string, w Wanted) error {
+	if w.Subpath == "" {
+		return nil
+	}
+	var err error
+	for range subpathTries { // the time of change may move between two looks
+		var is, want fs.FileInfo
+		if is, err = os.Stat(target); err != nil {
+			return err
+		}
+		if want, err = StatSubpath(w); err != nil {
+			return err
+		}
+		a, b := is.Sys().(*syscall.Stat_t), want.Sys().(*syscall.Stat_t)
+		if a.Ino == b.Ino && a.Gen == b.Gen && a.Ctimespec == b.Ctimespec && a.Mode == b.Mode {
+			return nil
+		}
+	}
+	return fmt.Errorf("mount on %s: it is not what %s has at %s", target, w.Source, w.Subpath)
+}
+
+const subpathTries = 3
 
 // Sweep unmounts everything below a directory, the last mounted first: what a jail mounted by itself.
 func Sweep(dir string) error {

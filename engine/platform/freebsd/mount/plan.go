@@ -25,6 +25,7 @@ const (
 type Wanted struct {
 	FS       string // devfs, fdescfs, linprocfs, linsysfs, tmpfs, nullfs, procfs
 	Source   string // nullfs: a host path
+	Subpath  string // nullfs: what is mounted of Source, which no link leads out of
 	Target   string
 	ReadOnly bool
 	NoSuid   bool
@@ -81,7 +82,7 @@ func (p Plan) Render() ([]Wanted, error) {
 }
 
 func own(m engine.Mount) (Wanted, error) {
-	w := Wanted{Source: m.Source, Target: path.Clean(m.Target), ReadOnly: m.ReadOnly}
+	w := Wanted{Source: m.Source, Subpath: m.Subpath, Target: path.Clean(m.Target), ReadOnly: m.ReadOnly}
 	switch m.Kind {
 	case engine.MountBind, engine.MountVolume:
 		w.FS = "nullfs"
@@ -136,12 +137,15 @@ func badOption(w Wanted, option string) error {
 	return &engine.Error{Op: "mount", Kind: engine.Invalid, Resource: engine.ResourcePath, ID: w.Target, Err: fmt.Errorf("invalid tmpfs option %q", option)}
 }
 
+// From is the host path that is mounted. Of a subpath it is only where it was: see VerifySubpath.
+func (w Wanted) From() string { return path.Join(w.Source, w.Subpath) }
+
 // Encode gives nmount(2)'s list and flags; target is the host path.
 func (w Wanted) Encode(target string) (iov.List, int) {
 	l := iov.List{}.String("fstype", w.FS).String("fspath", target)
 	switch w.FS {
 	case "nullfs":
-		l = l.String("target", w.Source) // the name that mount_nullfs(8) gives it; "from" would be taken as well
+		l = l.String("target", w.From()) // the name that mount_nullfs(8) gives it; "from" would be taken as well
 	default:
 		l = l.String("from", w.FS)
 	}

@@ -28,6 +28,10 @@ func (r *Runtime) Launch(_ context.Context, spec engine.SandboxSpec, box engine.
 
 // writeConfig renders a container's configuration into its bundle. args, if any, are run as they are.
 func (r *Runtime) writeConfig(spec engine.SandboxSpec, box engine.Sandbox, args []string) error {
+	var err error
+	if spec.Mounts, err = holdParts(r.places.sandbox(spec.ID), spec.Mounts); err != nil {
+		return err
+	}
 	req, err := r.look(spec, box, spec.Spec.Process)
 	if err != nil {
 		return err

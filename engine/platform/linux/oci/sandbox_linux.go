@@ -48,7 +48,7 @@ func (r *Runtime) makeSandbox(spec engine.SandboxSpec, undone *undo.Stack) (engi
 	if err != nil {
 		return box, err
 	}
-	undone.Push("sandbox directory", func(context.Context) error { return os.RemoveAll(r.places.sandbox(spec.ID)) })
+	undone.Push("sandbox directory", func(context.Context) error { return r.removeSandboxDir(spec.ID) })
 	if err := os.MkdirAll(r.places.sandbox(spec.ID), 0o700); err != nil {
 		return box, err
 	}
@@ -169,7 +169,7 @@ func (r *Runtime) RemoveSandbox(ctx context.Context, id engine.ContainerID, dir 
 		os.RemoveAll(bundle(dir)),
 	)
 	if err == nil {
-		err = os.RemoveAll(r.places.sandbox(id))
+		err = r.removeSandboxDir(id)
 	}
 	return failed("remove sandbox of", id, err)
 }
