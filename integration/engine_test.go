@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -68,9 +69,15 @@ func start(t *testing.T, options ...func(*engine)) *engine {
 	return e
 }
 
+// booting is held while a daemon starts: two that choose the default network's addresses at the same moment may choose the same,
+// and one of them others after its next start.
+var booting sync.Mutex
+
 // boot starts the daemon's process and waits until it answers.
 func (e *engine) boot(env ...string) {
 	e.t.Helper()
+	booting.Lock()
+	defer booting.Unlock()
 	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		e.t.Fatal(err)
