@@ -13,6 +13,10 @@ const (
 	TCP  Proto = "tcp"
 	UDP  Proto = "udp"
 	SCTP Proto = "sctp"
+
+	// SocketStream and SocketDatagram are Unix-domain sockets, which are forwarded and never published.
+	SocketStream   Proto = "unix"
+	SocketDatagram Proto = "unixgram"
 )
 
 // Port is a container's port.

@@ -85,11 +85,14 @@ type Syslog struct {
 	Buffer   int64 // bytes of messages that wait for the receiver; 0: the container does
 }
 
-// Proxy is one listener of the host that a shim forwards to the container.
+// Proxy is one listener that a shim forwards: of the host to the container, or, where it is a socket in the container's root
+// (SocketStream, SocketDatagram), to a socket of the host.
 type Proxy struct {
 	Proto    Proto
 	Listen   netip.AddrPort
 	Target   netip.AddrPort
+	Inside   string   // where a socket listens, a path in the root
+	Outside  string   // where a socket leads, a path of the host
 	Listener *os.File // bound; passed to the shim
 }
 

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strconv"
@@ -156,4 +157,14 @@ func openTerminal() (master, slave *os.File, err error) {
 		return nil, nil, err
 	}
 	return master, slave, nil
+}
+
+// peerOf is the user and group of who connected to a socket.
+func peerOf(fd int) string {
+	const solLocal = 0 // SOL_LOCAL of <sys/un.h>
+	c, err := unix.GetsockoptXucred(fd, solLocal, unix.LOCAL_PEERCRED)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d:%d", c.Uid, c.Groups[0])
 }

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bufio"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -159,4 +160,13 @@ func outside(t *testing.T, mark string) machine {
 	return machine{outsideAddr, besideAddr, func(url string) (string, error) {
 		return output("ip", "netns", "exec", name, "curl", "-s", "-m", "2", url)
 	}}
+}
+
+// peerOf is the user and group of who connected to a socket.
+func peerOf(fd int) string {
+	c, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d:%d", c.Uid, c.Gid)
 }

@@ -125,6 +125,11 @@ func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Sta
 	if a, err = s.network(ctx, c, r.box); err != nil {
 		return 0, a, err
 	}
+	proxies, err := s.forwards(r.spec, a.Proxies)
+	defer closeListeners(proxies)
+	if err != nil {
+		return 0, a, err
+	}
 	env, err := s.linkEnv(c)
 	if err != nil {
 		return 0, a, err
@@ -141,7 +146,7 @@ func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Sta
 		launch, err = s.Runtime.Launch(ctx, r.spec, r.box)
 		prepared <- err
 	}()
-	err = s.startShim(ctx, u, c, r, a.Proxies)
+	err = s.startShim(ctx, u, c, r, proxies)
 	if unprepared := <-prepared; err == nil {
 		err = unprepared
 	}
@@ -244,7 +249,6 @@ func (s *Service) peer(own engine.ContainerID, namespace, mode string) (engine.P
 
 // startShim brings up the shim and connects the clients that attached before the start.
 func (s *Service) startShim(ctx context.Context, u *unit, c engine.Container, r *run, proxies []engine.Proxy) error {
-	defer closeListeners(proxies)
 	logFile, err := s.logFile(c)
 	if err != nil {
 		return err

@@ -25,11 +25,12 @@ import (
 )
 
 var (
-	_ lifecycle.Runtime     = (*jailer.Runtime)(nil)
-	_ lifecycle.CopiedFiles = (*jailer.Runtime)(nil)
-	_ networks.Plumber      = (*ifconfig.Plumber)(nil)
-	_ networks.Firewall     = (*pf.Firewall)(nil)
-	_ volumes.Mounter       = volmount.Mounter{}
+	_ lifecycle.Runtime         = (*jailer.Runtime)(nil)
+	_ lifecycle.CopiedFiles     = (*jailer.Runtime)(nil)
+	_ lifecycle.SocketForwarder = (*jailer.Runtime)(nil)
+	_ networks.Plumber          = (*ifconfig.Plumber)(nil)
+	_ networks.Firewall         = (*pf.Firewall)(nil)
+	_ volumes.Mounter           = volmount.Mounter{}
 )
 
 // storageDrivers are tried in this order.

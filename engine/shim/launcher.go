@@ -2,9 +2,11 @@ package shim
 
 import (
 	"context"
+	"net"
 	"os"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/shim/internal/proxy"
 )
 
 // Launcher starts processes in a sandbox on behalf of a shim. The platform's runtime on the daemon's side made the
@@ -22,6 +24,20 @@ type Launcher interface {
 	Start(ctx context.Context, exec engine.ExecID, l engine.Launch, stdio Stdio) (Started, error)
 	// Kill ends everything in the sandbox; called when main has ended, before the shim waits for the output's end.
 	Kill(ctx context.Context) error
+}
+
+// Dialer is a Launcher's optional ability: it connects to sockets of the host on behalf of who is in the sandbox. Without it
+// none are forwarded.
+type Dialer interface {
+	// Dial connects to the stream socket at a path of the host, with the credentials of the process at the other end of client.
+	Dial(ctx context.Context, client *net.UnixConn, path string) (*net.UnixConn, error)
+}
+
+func dialer(l Launcher) proxy.Dial {
+	if d, ok := l.(Dialer); ok {
+		return d.Dial
+	}
+	return nil
 }
 
 // Stdio are the ends that a process gets. The shim closes them after Start.

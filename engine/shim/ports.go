@@ -16,7 +16,8 @@ import (
 
 // forwards is what a shim forwards while main runs.
 type forwards struct {
-	log *slog.Logger
+	log  *slog.Logger
+	dial proxy.Dial // nil: no sockets of the host
 
 	mu      sync.Mutex
 	running bool
@@ -25,13 +26,14 @@ type forwards struct {
 
 // socket is what tells listeners apart.
 type socket struct {
-	proto engine.Proto
-	at    netip.AddrPort
+	proto  engine.Proto
+	at     netip.AddrPort
+	inside string
 }
 
-func socketOf(p engine.Proxy) socket { return socket{p.Proto, p.Listen} }
+func socketOf(p engine.Proxy) socket { return socket{p.Proto, p.Listen, p.Inside} }
 
-// begin serves the ports that were published at main's start.
+// begin serves what was to be forwarded at main's start.
 func (f *forwards) begin(all []engine.Proxy) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -43,7 +45,7 @@ func (f *forwards) begin(all []engine.Proxy) {
 
 // start begins one, and takes its listener. A port that cannot be served does not keep the container from running.
 func (f *forwards) start(p engine.Proxy) {
-	x, err := proxy.Start(p, f.log)
+	x, err := proxy.Start(p, f.dial, f.log)
 	if err != nil {
 		f.log.Error("start proxy", "error", err)
 		return
@@ -51,7 +53,7 @@ func (f *forwards) start(p engine.Proxy) {
 	f.open[socketOf(p)] = x
 }
 
-// change makes the ports be those of a message, whose listeners it takes.
+// change makes the ports be those of a message, whose listeners it takes. Sockets in the root stay what they are.
 func (f *forwards) change(want wire.Forwarding) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -64,7 +66,7 @@ func (f *forwards) change(want wire.Forwarding) error {
 		stays[socketOf(p)] = true
 	}
 	for at, x := range f.open {
-		if !stays[at] {
+		if !stays[at] && at.inside == "" {
 			x.Close()
 			delete(f.open, at)
 		}

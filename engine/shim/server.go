@@ -95,7 +95,7 @@ func Serve(ctx context.Context, c ServerConfig) error {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
 	ctx, release := signal.NotifyContext(ctx, unix.SIGTERM)
 	defer release()
-	s := &server{ServerConfig: c, ports: &forwards{log: c.Log}, quit: make(chan struct{}), execs: make(map[engine.ExecID]*process)}
+	s := &server{ServerConfig: c, ports: &forwards{log: c.Log, dial: dialer(c.Launcher)}, quit: make(chan struct{}), execs: make(map[engine.ExecID]*process)}
 	first, err := s.open()
 	if err != nil {
 		return err

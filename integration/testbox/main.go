@@ -27,7 +27,7 @@ func commands() map[string]command {
 		"ls": ls, "stat": stat, "touch": touch, "mkdir": mkdir, "rm": rm, "ln": ln, "write": write, "chmod": chmod, "chown": chown, "test": test,
 		"pwd": pwd, "id": id, "hostname": hostname, "tty": tty, "lines": lines, "bytes": manyBytes, "wc": wc, "sha256sum": sha,
 		"mounts": mounts, "caps": caps, "limits": limits,
-		"httpd": httpd, "get": get, "tcpecho": tcpEcho, "udpecho": udpEcho, "send": send, "lookup": lookup, "ifaddrs": ifaddrs,
+		"httpd": httpd, "get": get, "tcpecho": tcpEcho, "udpecho": udpEcho, "send": send, "say": say, "lookup": lookup, "ifaddrs": ifaddrs,
 		"signals": signals, "forktree": forkTree, "memory": memory, "spin": spin, "kill": kill, "orphan": orphan, "ps": ps,
 	}
 }

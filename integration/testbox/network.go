@@ -41,6 +41,29 @@ func httpd(args []string, s stdio) int {
 	return 0
 }
 
+// say unix|unixgram PATH WORD: sends the word to a Unix-domain socket, and prints the answer where there can be one.
+func say(args []string, s stdio) int {
+	c, err := net.DialUnix(args[0], nil, &net.UnixAddr{Net: args[0], Name: args[1]})
+	if err != nil {
+		return s.fail(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.WriteString(c, args[2]); err != nil {
+		return s.fail(err)
+	}
+	if args[0] == "unixgram" {
+		return 0
+	}
+	if err := c.CloseWrite(); err != nil {
+		return s.fail(err)
+	}
+	if _, err := io.Copy(s.out, c); err != nil {
+		return s.fail(err)
+	}
+	return 0
+}
+
 // get URL [SECONDS]: prints the body.
 func get(args []string, s stdio) int {
 	client := http.Client{Timeout: 5 * time.Second}

@@ -43,16 +43,32 @@ func (d *Dir) Make(name string, n Node, content io.Reader) error {
 		if err := mknodAt(unix.Mknodat, d.fd(), name, unixType(n.Mode)|Permissions(n.Mode), n.Rdev); err != nil {
 			return fail("mknod", name, err)
 		}
-		if err := d.chown(name, n); err != nil {
+		if err := d.own(name, n); err != nil {
 			return err
-		}
-		// The process's umask may have taken bits away. Linux before 6.6 has no call that sets the mode of a file without
-		// following a link in its place; there a device or pipe keeps what mknod gave it.
-		if err := unix.Fchmodat(d.fd(), name, Permissions(n.Mode), unix.AT_SYMLINK_NOFOLLOW); err != nil && !errors.Is(err, unix.ENOTSUP) {
-			return fail("chmod", name, err)
 		}
 	}
 	return d.Touch(name, n.ModTime)
+}
+
+// MakeSocket makes a socket under a name that is free, with the node's owner and mode. bind binds it to the name in the open
+// directory, see bindat(2).
+func (d *Dir) MakeSocket(name string, n Node, bind func(dir *os.File, name string) error) error {
+	if err := bind(d.f, name); err != nil {
+		return fail("bind", name, err)
+	}
+	return d.own(name, n)
+}
+
+// own sets owner and mode of what cannot be opened. The process's umask may have taken bits away. Linux before 6.6 has no call
+// that sets the mode of a file without following a link in its place; there a device or pipe keeps what it was made with.
+func (d *Dir) own(name string, n Node) error {
+	if err := d.chown(name, n); err != nil {
+		return err
+	}
+	if err := unix.Fchmodat(d.fd(), name, Permissions(n.Mode), unix.AT_SYMLINK_NOFOLLOW); err != nil && !errors.Is(err, unix.ENOTSUP) {
+		return fail("chmod", name, err)
+	}
+	return nil
 }
 
 // mknodAt bridges the types that mknodat's last argument has on different systems.

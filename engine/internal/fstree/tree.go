@@ -132,7 +132,7 @@ func (t *Tree) MakeFile(name string) (*Place, error) { return t.need(name, false
 
 // need finds a path and makes what is missing of it. What is made belongs to root and may be read by all.
 func (t *Tree) need(name string, isDir bool) (*Place, error) {
-	for range maxLinks {
+	for range maxLinks + depth(name) { // each round makes a name of the path or of where a link leads
 		p, err := t.Find(name, true)
 		var missing *MissingError
 		if !errors.As(err, &missing) {

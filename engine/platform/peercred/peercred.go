@@ -8,19 +8,22 @@ import (
 
 // UID returns the user that connected, as the kernel noted it at connect time (unix(4) LOCAL_PEERCRED on FreeBSD, unix(7)
 // SO_PEERCRED on Linux).
-func UID(c net.Conn) (int, error) {
+func UID(c net.Conn) (int, error) { return ask(c, peer) }
+
+// ask asks the kernel about a connection.
+func ask[T any](c net.Conn, question func(fd int) (T, error)) (T, error) {
+	var answer T
 	u, ok := c.(*net.UnixConn)
 	if !ok {
-		return 0, fmt.Errorf("%T is not a unix socket", c)
+		return answer, fmt.Errorf("%T is not a unix socket", c)
 	}
 	raw, err := u.SyscallConn()
 	if err != nil {
-		return 0, err
+		return answer, err
 	}
-	var uid int
 	var asked error
-	if err := raw.Control(func(fd uintptr) { uid, asked = peer(int(fd)) }); err != nil {
-		return 0, err
+	if err := raw.Control(func(fd uintptr) { answer, asked = question(int(fd)) }); err != nil {
+		return answer, err
 	}
-	return uid, asked
+	return answer, asked
 }

@@ -19,13 +19,7 @@ func dialAt(ctx context.Context, dir *os.File, name string) (*net.UnixConn, erro
 		return nil, os.NewSyscallError("socket", err)
 	}
 	f := os.NewFile(uintptr(s), name)
-	var sa unix.RawSockaddrUnix
-	sa.Family = unix.AF_UNIX
-	for i := range len(name) {
-		sa.Path[i] = int8(name[i])
-	}
-	size := unsafe.Offsetof(sa.Path) + uintptr(len(name)) + 1
-	sa.Len = uint8(size)
+	sa, size := address(name)
 	_, _, errno := unix.Syscall6(unix.SYS_CONNECTAT, dir.Fd(), uintptr(s), uintptr(unsafe.Pointer(&sa)), size, 0, 0)
 	if errno != 0 {
 		f.Close()

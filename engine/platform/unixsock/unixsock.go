@@ -39,6 +39,31 @@ func dialPath(ctx context.Context, path string) (*net.UnixConn, error) {
 	return c.(*net.UnixConn), nil
 }
 
+// ListenAt binds a socket of that type, unix.SOCK_STREAM or unix.SOCK_DGRAM, to a name in an open directory; one of streams
+// listens. The name is free and without a slash, and is not removed when the file is closed.
+func ListenAt(dir *os.File, name string, kind int) (*os.File, error) {
+	if len(name) > maxPath/2 {
+		return nil, fmt.Errorf("socket name %q: %w", name, unix.ENAMETOOLONG)
+	}
+	s, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	f := os.NewFile(uintptr(s), name)
+	err = os.NewSyscallError("bind", bindAt(s, dir, name))
+	if err == nil && kind == unix.SOCK_STREAM {
+		err = os.NewSyscallError("listen", unix.Listen(s, backlog))
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// backlog is how many connections wait to be accepted; FreeBSD bounds it by kern.ipc.soacceptqueue, 128.
+const backlog = 128
+
 // Pair makes two connected stream sockets: a connection for this process, and a file for a child to inherit.
 func Pair() (*net.UnixConn, *os.File, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -72,7 +72,7 @@ var epoch = time.Unix(1_700_000_000, 0).UTC()
 
 // names are the links to the program; they follow the commands that it lists.
 var names = strings.Fields(`sh true false echo printf cat env exit sleep ls stat touch mkdir rm ln write chmod chown test pwd id
-	hostname tty lines bytes wc sha256sum mounts caps limits httpd get tcpecho udpecho send lookup ifaddrs signals forktree memory
+	hostname tty lines bytes wc sha256sum mounts caps limits httpd get tcpecho udpecho send say lookup ifaddrs signals forktree memory
 	spin kill orphan ps`)
 
 func rootLayer(binary []byte) ([]byte, error) {

@@ -180,6 +180,7 @@ func (r *Runtime) mount(ctx context.Context, spec engine.SandboxSpec, w wish, ro
 	if err != nil {
 		return err
 	}
+	spec.Mounts, _ = apart(spec.Mounts)
 	plan, err := planOf(spec, set)
 	if err != nil {
 		return err
@@ -226,7 +227,7 @@ func makeTarget(writable, root string, m mount.Wanted) (string, error) {
 		if isDir = info.IsDir(); !isDir && !info.Mode().IsRegular() {
 			return "", &engine.Error{
 				Op: "mount", Kind: engine.NotImplemented, Resource: engine.ResourcePath, ID: m.Source, Reason: engine.ReasonUnsupported,
-				Args: []string{"a mount of " + m.Source, "nullfs(5) takes directories and plain files alone; mount the directory that it is in"},
+				Args: []string{"a mount of " + m.Source, "nullfs(5) takes directories and plain files alone"},
 			}
 		}
 	}

@@ -1,9 +1,11 @@
-// Package proxy forwards what arrives at listening sockets of the host to a container: published ports as they are seen
-// from the host itself, and from everywhere where no packet filter redirects them.
+// Package proxy forwards what arrives at listening sockets: of the host to a container, published ports as they are seen from
+// the host itself, and from everywhere where no packet filter redirects them; and in a container's root to a socket of the host,
+// where that cannot be mounted.
 package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,43 +25,78 @@ type Proxy struct {
 	done     chan struct{}
 }
 
-// Start begins to forward p.Listener to p.Target. It takes the file in any case. A socket of SCTP is not forwarded, only
-// held: it keeps the port from others, and forwarding is the packet filter's.
-func Start(p engine.Proxy, log *slog.Logger) (*Proxy, error) {
+// Dial connects to a socket of the host at a path, as the one who is at the other end of client.
+type Dial func(ctx context.Context, client *net.UnixConn, path string) (*net.UnixConn, error)
+
+// Start begins to forward p.Listener to p.Target or, with dial, to p.Outside. It takes the file in any case. A socket of SCTP is
+// not forwarded, only held: it keeps the port from others, and forwarding is the packet filter's.
+func Start(p engine.Proxy, dial Dial, log *slog.Logger) (*Proxy, error) {
 	if p.Proto == engine.SCTP {
 		out := &Proxy{close: func() { p.Listener.Close() }, redirect: func(netip.AddrPort) {}, done: make(chan struct{})}
 		close(out.done)
 		return out, nil
 	}
 	defer p.Listener.Close()
-	if !p.Target.IsValid() {
-		return nil, fmt.Errorf("proxy of %s: no target", p.Listen)
-	}
 	out := &Proxy{done: make(chan struct{})}
-	log = log.With("listen", p.Listen.String())
-	switch p.Proto {
-	case engine.TCP:
-		l, err := net.FileListener(p.Listener)
-		if err != nil {
-			return nil, fmt.Errorf("proxy of %s: %w", p.Listen, err)
-		}
-		t := &tcp{l: l, target: p.Target, conns: make(map[io.Closer]struct{}), log: log}
-		out.serve, out.close, out.redirect = t.serve, t.close, t.redirect
-	case engine.UDP:
-		c, err := net.FilePacketConn(p.Listener)
-		if err != nil {
-			return nil, fmt.Errorf("proxy of %s: %w", p.Listen, err)
-		}
-		u := newUDP(c.(*net.UDPConn), p.Target, log)
-		out.serve, out.close, out.redirect = u.serve, u.close, u.redirect
-	default:
-		return nil, fmt.Errorf("proxy of %s: protocol %q is not supported", p.Listen, p.Proto)
+	if err := out.open(p, dial, log); err != nil {
+		return nil, fmt.Errorf("proxy of %s%s: %w", listens(p), p.Inside, err)
 	}
 	go func() {
 		defer close(out.done)
 		out.serve()
 	}()
 	return out, nil
+}
+
+// listens is the address that a proxy listens at, empty for a socket.
+func listens(p engine.Proxy) string {
+	if !p.Listen.IsValid() {
+		return ""
+	}
+	return p.Listen.String()
+}
+
+func (out *Proxy) open(p engine.Proxy, dial Dial, log *slog.Logger) error {
+	log = log.With("listen", listens(p)+p.Inside)
+	switch p.Proto {
+	case engine.TCP, engine.UDP:
+		if !p.Target.IsValid() {
+			return errors.New("no target")
+		}
+	case engine.SocketStream, engine.SocketDatagram:
+		if dial == nil || p.Outside == "" {
+			return errors.New("nowhere to lead to")
+		}
+	default:
+		return fmt.Errorf("protocol %q is not supported", p.Proto)
+	}
+	if p.Proto == engine.UDP || p.Proto == engine.SocketDatagram {
+		c, err := net.FilePacketConn(p.Listener)
+		if err != nil {
+			return err
+		}
+		if p.Proto == engine.UDP {
+			u := newUDP(c.(*net.UDPConn), p.Target, log)
+			out.serve, out.close, out.redirect = u.serve, u.close, u.redirect
+			return nil
+		}
+		m := &messages{front: c.(*net.UnixConn), to: p.Outside, log: log}
+		out.serve, out.close, out.redirect = m.serve, m.close, func(netip.AddrPort) {}
+		return nil
+	}
+	l, err := net.FileListener(p.Listener)
+	if err != nil {
+		return err
+	}
+	s := &stream{l: l, target: p.Target, dial: dialTCP, conns: make(map[io.Closer]struct{}), log: log}
+	if u, ok := l.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false) // its name is another's by then
+		s.dial = func(ctx context.Context, client duplex, _ netip.AddrPort) (duplex, error) {
+			return dial(ctx, client.(*net.UnixConn), p.Outside)
+		}
+	}
+	out.serve, out.close, out.redirect = s.serve, s.close, s.redirect
+	return nil
 }
 
 // Close frees the port, ends all connections, and returns when nothing of the proxy runs any more.
@@ -77,10 +114,22 @@ const acceptPause = 50 * time.Millisecond
 // dialTimeout bounds the connection to the container: a paused one does not answer.
 const dialTimeout = 30 * time.Second
 
-// tcp forwards connections.
-type tcp struct {
-	l   net.Listener
-	log *slog.Logger
+// duplex is a connection whose directions end one by one.
+type duplex interface {
+	net.Conn
+	CloseRead() error
+	CloseWrite() error
+}
+
+func dialTCP(ctx context.Context, _ duplex, target netip.AddrPort) (duplex, error) {
+	return new(net.Dialer).DialTCP(ctx, "tcp", netip.AddrPort{}, target)
+}
+
+// stream forwards connections.
+type stream struct {
+	l    net.Listener
+	dial func(ctx context.Context, client duplex, target netip.AddrPort) (duplex, error)
+	log  *slog.Logger
 
 	mu     sync.Mutex
 	target netip.AddrPort
@@ -89,44 +138,43 @@ type tcp struct {
 	wg     sync.WaitGroup
 }
 
-func (t *tcp) serve() {
-	defer t.wg.Wait()
+func (s *stream) serve() {
+	defer s.wg.Wait()
 	for {
-		c, err := t.l.Accept()
+		c, err := s.l.Accept()
 		if err == nil {
-			t.wg.Go(func() { t.forward(c.(*net.TCPConn)) })
+			s.wg.Go(func() { s.forward(c.(duplex)) })
 			continue
 		}
-		t.mu.Lock()
-		closed := t.closed
-		t.mu.Unlock()
+		s.mu.Lock()
+		closed := s.closed
+		s.mu.Unlock()
 		if closed {
 			return
 		}
-		t.log.Warn("accept", "error", err)
+		s.log.Warn("accept", "error", err)
 		time.Sleep(acceptPause)
 	}
 }
 
-func (t *tcp) forward(client *net.TCPConn) {
+func (s *stream) forward(client duplex) {
 	defer client.Close()
-	target, open := t.begin(client)
+	target, open := s.begin(client)
 	if !open {
 		return
 	}
-	defer t.remove(client)
-	backend, err := t.dial(target)
+	defer s.remove(client)
+	backend, err := s.reach(client, target)
 	if err != nil {
-		// The client must see a refusal, not an orderly end.
-		_ = client.SetLinger(0)
+		s.refuse(client, err)
 		return
 	}
 	defer backend.Close()
-	if now, open := t.begin(backend); !open || now != target {
-		t.remove(backend)
+	if now, open := s.begin(backend); !open || now != target {
+		s.remove(backend)
 		return
 	}
-	defer t.remove(backend)
+	defer s.remove(backend)
 	back := make(chan struct{})
 	go func() {
 		defer close(back)
@@ -134,6 +182,15 @@ func (t *tcp) forward(client *net.TCPConn) {
 	}()
 	copyHalf(backend, client)
 	<-back
+}
+
+// refuse lets a client see a refusal and not an orderly end, where it can be told the one from the other.
+func (s *stream) refuse(client duplex, err error) {
+	if c, ok := client.(*net.TCPConn); ok {
+		_ = c.SetLinger(0)
+		return
+	}
+	s.log.Warn("connect", "error", err)
 }
 
 // dialing is a connection to the container that is being made.
@@ -144,58 +201,58 @@ func (d *dialing) Close() error {
 	return nil
 }
 
-func (t *tcp) dial(target netip.AddrPort) (*net.TCPConn, error) {
+func (s *stream) reach(client duplex, target netip.AddrPort) (duplex, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
 	d := &dialing{cancel}
-	defer t.remove(d)
-	if now, open := t.begin(d); !open || now != target {
+	defer s.remove(d)
+	if now, open := s.begin(d); !open || now != target {
 		return nil, net.ErrClosed
 	}
-	return new(net.Dialer).DialTCP(ctx, "tcp", netip.AddrPort{}, target)
+	return s.dial(ctx, client, target)
 }
 
 // copyHalf moves one direction and passes its end on; the other one may go on.
-func copyHalf(to, from *net.TCPConn) {
+func copyHalf(to, from duplex) {
 	_, _ = io.Copy(to, from)
 	_ = from.CloseRead()
 	_ = to.CloseWrite()
 }
 
 // begin makes a connection end with the proxy, or when that leads elsewhere. It is not open when it has ended.
-func (t *tcp) begin(c io.Closer) (target netip.AddrPort, open bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.closed {
-		t.conns[c] = struct{}{}
+func (s *stream) begin(c io.Closer) (target netip.AddrPort, open bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.conns[c] = struct{}{}
 	}
-	return t.target, !t.closed
+	return s.target, !s.closed
 }
 
-func (t *tcp) redirect(target netip.AddrPort) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.target == target {
+func (s *stream) redirect(target netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.target == target {
 		return
 	}
-	t.target = target
-	for c := range t.conns {
+	s.target = target
+	for c := range s.conns {
 		c.Close()
 	}
 }
 
-func (t *tcp) remove(c io.Closer) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.conns, c)
+func (s *stream) remove(c io.Closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
 }
 
-func (t *tcp) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.closed = true
-	t.l.Close()
-	for c := range t.conns {
+func (s *stream) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.l.Close()
+	for c := range s.conns {
 		c.Close()
 	}
 }

@@ -59,7 +59,7 @@ func listener(t *testing.T, proto engine.Proto, host string) (*os.File, netip.Ad
 func forward(t *testing.T, proto engine.Proto, host, target string) (*Proxy, string) {
 	t.Helper()
 	f, at := listener(t, proto, host)
-	p, err := Start(engine.Proxy{Proto: proto, Listen: at, Target: netip.MustParseAddrPort(target), Listener: f}, quiet())
+	p, err := Start(engine.Proxy{Proto: proto, Listen: at, Target: netip.MustParseAddrPort(target), Listener: f}, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,22 +335,22 @@ func TestUDPBoundsItsSessions(t *testing.T) {
 
 func TestStartRefuses(t *testing.T) {
 	f, at := listener(t, engine.TCP, "127.0.0.1")
-	if _, err := Start(engine.Proxy{Proto: engine.TCP, Listen: at, Listener: f}, quiet()); err == nil {
+	if _, err := Start(engine.Proxy{Proto: engine.TCP, Listen: at, Listener: f}, nil, quiet()); err == nil {
 		t.Error("no target, no error")
 	}
 	f, at = listener(t, engine.TCP, "127.0.0.1")
-	if _, err := Start(engine.Proxy{Proto: "x", Listen: at, Target: at, Listener: f}, quiet()); err == nil {
+	if _, err := Start(engine.Proxy{Proto: "x", Listen: at, Target: at, Listener: f}, nil, quiet()); err == nil {
 		t.Error("unknown protocol, no error")
 	}
 	f, at = listener(t, engine.TCP, "127.0.0.1")
-	if _, err := Start(engine.Proxy{Proto: engine.UDP, Listen: at, Target: at, Listener: f}, quiet()); err == nil {
+	if _, err := Start(engine.Proxy{Proto: engine.UDP, Listen: at, Target: at, Listener: f}, nil, quiet()); err == nil {
 		t.Error("a stream socket for datagrams, no error")
 	}
 }
 
 func TestSCTPIsHeldOnly(t *testing.T) {
 	f, at := listener(t, engine.TCP, "127.0.0.1") // any socket serves
-	p, err := Start(engine.Proxy{Proto: engine.SCTP, Listen: at, Listener: f}, quiet())
+	p, err := Start(engine.Proxy{Proto: engine.SCTP, Listen: at, Listener: f}, nil, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

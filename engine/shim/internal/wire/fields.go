@@ -22,6 +22,13 @@ func (e *encoder) bytes(tag uint64, v []byte) {
 
 func (e *encoder) string(tag uint64, v string) { e.bytes(tag, []byte(v)) }
 
+// addrPort writes what decodes as the zero value when it is not valid: nothing.
+func (e *encoder) addrPort(tag uint64, v netip.AddrPort) {
+	if v.IsValid() {
+		e.string(tag, v.String())
+	}
+}
+
 func (e *encoder) strings(tag uint64, vs []string) {
 	for _, v := range vs {
 		// Within a list the empty string counts, so that every element is a message of its own.

@@ -81,8 +81,10 @@ func (e *encoder) proxies(tag uint64, all []engine.Proxy) {
 	for _, p := range all {
 		var one encoder
 		one.string(1, string(p.Proto))
-		one.string(2, p.Listen.String())
-		one.string(3, p.Target.String())
+		one.addrPort(2, p.Listen)
+		one.addrPort(3, p.Target)
+		one.string(4, p.Inside)
+		one.string(5, p.Outside)
 		e.message(tag, one)
 	}
 }
@@ -171,6 +173,10 @@ func (d *decoder) proxy() engine.Proxy {
 			p.Listen = one.addrPort()
 		case 3:
 			p.Target = one.addrPort()
+		case 4:
+			p.Inside = one.string()
+		case 5:
+			p.Outside = one.string()
 		}
 	}
 	d.join(one)

@@ -22,8 +22,13 @@ import (
 // stageFD is the second stage's end of the conversation.
 const stageFD = 3
 
-// Stage runs the second stage when the program's arguments, its name included, ask for it; it does not return then.
+// Stage runs the second stage when the program's arguments, its name included, ask for it, or connects to a socket as Dial wants
+// it; it does not return then.
 func Stage(args []string) {
+	if len(args) == 3 && args[1] == dialWord {
+		dial(args[2])
+		os.Exit(0)
+	}
 	if len(args) != 2 || args[1] != stageWord {
 		return
 	}
