@@ -86,7 +86,13 @@ func command(a *app) *cobra.Command {
 	}
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.AddCommand(hiddenImageCommands(a)...)
-	host := doctor.Host(sockets{})
+	host := func() doctor.Source {
+		h := doctor.Host(sockets{})
+		if a.socket != defaultSocket {
+			h.Socket = a.socket
+		}
+		return h
+	}
 	for _, sub := range []*cobra.Command{doctorCommand(host), setupCommand(host, doctor.NewApplier(sockets{}))} {
 		sub.GroupID = "host"
 		cmd.AddCommand(sub)

@@ -12,7 +12,7 @@ import (
 )
 
 // doctorCommand looks at the host itself, so that it works where no daemon does.
-func doctorCommand(host doctor.Source) *cobra.Command {
+func doctorCommand(host func() doctor.Source) *cobra.Command {
 	var format string
 	var all bool
 	cmd := &cobra.Command{
@@ -25,7 +25,7 @@ daemon. The exit code is 0 when nothing is broken, 1 when something is, 2 for a 
 			if !slices.Contains([]string{"text", "json"}, format) {
 				return usageError{fmt.Errorf("-o %s: text or json", format)}
 			}
-			r := doctor.Examine(doctor.Gather(cmd.Context(), host), doctor.Options{})
+			r := doctor.Examine(doctor.Gather(cmd.Context(), host()), doctor.Options{})
 			if err := writeReport(cmd.OutOrStdout(), r, format, all); err != nil {
 				return err
 			}

@@ -33,7 +33,7 @@ func bare() doctor.Source {
 }
 
 func TestDoctorJSON(t *testing.T) {
-	cmd := doctorCommand(bare())
+	cmd := doctorCommand(bare)
 	var out bytes.Buffer
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true // as the root command has it
 	cmd.SetOut(&out)
@@ -57,6 +57,34 @@ func TestDoctorJSON(t *testing.T) {
 	}
 	if f := found["docker.group"]; !f.Setup || f.Severity != "limited" {
 		t.Errorf("%+v", f)
+	}
+}
+
+// asked are sockets that note which of them were asked.
+type asked struct{ native *string }
+
+func (a asked) Native(_ context.Context, socket string) (string, []string, error) {
+	*a.native = socket
+	return "xcd", nil, nil
+}
+func (asked) Docker(context.Context, string) (string, error) { return "xcd", nil }
+
+func TestDoctorAsksTheSocketThatIsNamed(t *testing.T) {
+	for _, c := range []struct{ named, want string }{{"", "/run/configured.sock"}, {"/run/named.sock", "/run/named.sock"}} {
+		var got string
+		h := bare()
+		h.Ask, h.Socket = asked{&got}, c.named
+		h.Exists = func(path string) bool { return strings.HasSuffix(path, ".sock") }
+		h.ReadFile = func(path string) ([]byte, error) {
+			if strings.HasSuffix(path, "xc.conf") || strings.HasSuffix(path, ".json") {
+				return []byte(`{"socket_path": "/run/configured.sock"}`), nil
+			}
+			return nil, fs.ErrNotExist
+		}
+		doctor.Gather(t.Context(), h)
+		if got != c.want {
+			t.Errorf("named %q: asked %q, want %q", c.named, got, c.want)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ type setupOptions struct {
 }
 
 // setupCommand mends what doctor finds. It can be run again at any time.
-func setupCommand(host doctor.Source, apply doctor.Applier) *cobra.Command {
+func setupCommand(host func() doctor.Source, apply doctor.Applier) *cobra.Command {
 	var o setupOptions
 	cmd := &cobra.Command{
 		Use:   "setup",
@@ -34,7 +34,7 @@ that you administer over the network, and what is a matter of taste, is told and
 The exit code is 0 when nothing is broken afterwards, 1 when something is or a step failed, 2 for a wrong command line.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return setup{host, apply, bufio.NewReader(cmd.InOrStdin()), cmd.OutOrStdout(), o}.run(cmd.Context())
+			return setup{host(), apply, bufio.NewReader(cmd.InOrStdin()), cmd.OutOrStdout(), o}.run(cmd.Context())
 		},
 	}
 	f := cmd.Flags()

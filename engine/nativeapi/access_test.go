@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/xcengine/xc/engine"
@@ -25,10 +26,17 @@ const (
 	stranger = 1003
 )
 
-func newUsers(t *testing.T, rights *nativeapi.Rights) users {
+// granted are rights that a test may exchange while the daemon asks for them.
+func granted(r nativeapi.Rights) *atomic.Pointer[nativeapi.Rights] {
+	var p atomic.Pointer[nativeapi.Rights]
+	p.Store(&r)
+	return &p
+}
+
+func newUsers(t *testing.T, rights *atomic.Pointer[nativeapi.Rights]) users {
 	t.Helper()
 	s := enginetest.Services(enginetest.Daemon(t))
-	policy := func(uid int) (nativeapi.Rights, bool) { return *rights, uid == alice || uid == bob }
+	policy := func(uid int) (nativeapi.Rights, bool) { return *rights.Load(), uid == alice || uid == bob }
 	as := func(uid int) *client.Client { return client.New(enginetest.ServeWith(t, s, uid, policy)) }
 	return users{root: as(0), alice: as(alice), bob: as(bob), stranger: as(stranger)}
 }
@@ -42,7 +50,7 @@ func named(name string) wire.ContainerCreate {
 }
 
 func TestStrangersHaveNothing(t *testing.T) {
-	u := newUsers(t, &nativeapi.Rights{})
+	u := newUsers(t, granted(nativeapi.Rights{}))
 	_, version := u.stranger.Version(t.Context())
 	_, list := u.stranger.Containers(t.Context(), nil)
 	_, create := u.stranger.CreateContainer(t.Context(), sleeper)
@@ -56,7 +64,7 @@ func TestStrangersHaveNothing(t *testing.T) {
 // TestContainersOfOnesOwn does everything that can be done with a container as its owner, and as another user.
 func TestContainersOfOnesOwn(t *testing.T) {
 	ctx := t.Context()
-	u := newUsers(t, &nativeapi.Rights{})
+	u := newUsers(t, granted(nativeapi.Rights{}))
 	made, err := u.alice.CreateContainer(ctx, named("mine"))
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +140,7 @@ func TestContainersOfOnesOwn(t *testing.T) {
 }
 
 func TestListsHaveOnesOwn(t *testing.T) {
-	u := newUsers(t, &nativeapi.Rights{})
+	u := newUsers(t, granted(nativeapi.Rights{}))
 	for name, c := range map[string]*client.Client{"al": u.alice, "bo": u.bob, "ro": u.root} {
 		if _, err := c.CreateContainer(t.Context(), named(name)); err != nil {
 			t.Fatal(err)
@@ -151,8 +159,8 @@ func TestRights(t *testing.T) {
 	label := func(key, value string) func(*wire.ContainerCreate) {
 		return func(w *wire.ContainerCreate) { w.Labels = map[string]string{key: value} }
 	}
-	var rights nativeapi.Rights
-	u := newUsers(t, &rights)
+	rights := granted(nativeapi.Rights{})
+	u := newUsers(t, rights)
 	// What the machine in memory refuses for other reasons is told by another error than Forbidden.
 	for name, c := range map[string]struct {
 		rights nativeapi.Rights
@@ -186,11 +194,11 @@ func TestRights(t *testing.T) {
 	} {
 		wish := sleeper
 		c.edit(&wish)
-		rights = nativeapi.Rights{}
+		rights.Store(&nativeapi.Rights{})
 		if _, err := u.alice.CreateContainer(t.Context(), wish); engine.KindOf(err) != engine.Forbidden {
 			t.Errorf("%s without the right: %v", name, err)
 		}
-		rights = c.rights
+		rights.Store(&c.rights)
 		if _, err := u.alice.CreateContainer(t.Context(), wish); engine.KindOf(err) == engine.Forbidden {
 			t.Errorf("%s with the right: %v", name, err)
 		}
@@ -199,7 +207,7 @@ func TestRights(t *testing.T) {
 
 func TestNobodyTakesAnothersPlace(t *testing.T) {
 	every := nativeapi.Rights{Grants: nativeapi.Grants(), Volumes: []string{"*"}, Networks: []string{"*"}}
-	u := newUsers(t, &every)
+	u := newUsers(t, granted(every))
 	wish := sleeper
 	for _, w := range []*map[string]string{&wish.Labels, &wish.Annotations} {
 		wish.Labels, wish.Annotations = nil, nil
@@ -232,7 +240,7 @@ func TestNobodyTakesAnothersPlace(t *testing.T) {
 
 // TestManagersOnly asserts of operations upon the daemon's things who may do them.
 func TestManagersOnly(t *testing.T) {
-	none, images := newUsers(t, &nativeapi.Rights{}), newUsers(t, &nativeapi.Rights{Grants: []nativeapi.Grant{nativeapi.GrantImages, nativeapi.GrantPorts}})
+	none, images := newUsers(t, granted(nativeapi.Rights{})), newUsers(t, granted(nativeapi.Rights{Grants: []nativeapi.Grant{nativeapi.GrantImages, nativeapi.GrantPorts}}))
 	for _, u := range []users{none, images} {
 		if _, err := u.alice.CreateContainer(t.Context(), named("c1")); err != nil {
 			t.Fatal(err)
@@ -275,8 +283,8 @@ func TestManagersOnly(t *testing.T) {
 
 // TestBuildsOfUsers asserts what a user with the right to build may not have a build do.
 func TestBuildsOfUsers(t *testing.T) {
-	var rights nativeapi.Rights
-	u := newUsers(t, &rights)
+	rights := granted(nativeapi.Rights{})
+	u := newUsers(t, rights)
 	build := func(what wire.Build) (err error) {
 		for _, err = range u.alice.Build(t.Context(), what, strings.NewReader("")) {
 			if err != nil {
@@ -302,7 +310,7 @@ func TestBuildsOfUsers(t *testing.T) {
 		"containers that stay": {images, wire.Build{Keep: true}, true},
 		"an agent":             {images, wire.Build{SSH: map[string]string{"default": "/run/some.sock"}}, true},
 	} {
-		rights = c.rights
+		rights.Store(&c.rights)
 		// What is not refused fails for want of a recipe.
 		if err := build(c.what); err == nil || (engine.KindOf(err) == engine.Forbidden) != c.refused {
 			t.Errorf("%s: %v, refused should be %v", name, err, c.refused)

@@ -43,8 +43,8 @@ func as(t *testing.T, f *os.File, name string) *os.File {
 // TestPathsThatAreShown asserts what of the host a user may mount who has not the right "path": what the policy lists and the user
 // has opened, where nobody can put something else later.
 func TestPathsThatAreShown(t *testing.T) {
-	var rights nativeapi.Rights
-	u := newUsers(t, &rights)
+	rights := granted(nativeapi.Rights{})
+	u := newUsers(t, rights)
 	dir, err := filepath.EvalSymlinks(t.TempDir()) // below a directory that others may write in
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestPathsThatAreShown(t *testing.T) {
 		"to write, of root's":  {etc, "/etc/hosts", true, []*os.File{hosts}, "read-only"},
 		"with the right":       {nativeapi.Rights{Grants: []nativeapi.Grant{"path"}}, "/etc/hosts", true, nil, ""},
 	} {
-		rights = c.rights
+		rights.Store(&c.rights)
 		wish := sleeper
 		wish.Mounts = []wire.MountWish{{Source: c.source, Target: "/m", ReadOnly: !c.write}}
 		_, err := u.alice.CreateContainer(t.Context(), wish, c.opened...)
@@ -134,7 +134,7 @@ func TestPathsToWrite(t *testing.T) {
 // TestOpenedFilesAreCopied asserts that what a user copies into a container is what the user has opened, and not what has its name
 // when the daemon comes to it.
 func TestOpenedFilesAreCopied(t *testing.T) {
-	u := newUsers(t, &nativeapi.Rights{})
+	u := newUsers(t, granted(nativeapi.Rights{}))
 	dir := t.TempDir()
 	file, archive := filepath.Join(dir, "f"), filepath.Join(dir, "layer.tar")
 	var b bytes.Buffer
@@ -185,7 +185,7 @@ func TestOpenedFilesAreCopied(t *testing.T) {
 }
 
 func TestOpenedFilesAreCounted(t *testing.T) {
-	u := newUsers(t, &nativeapi.Rights{})
+	u := newUsers(t, granted(nativeapi.Rights{}))
 	var many []*os.File
 	for range 40 {
 		many = append(many, open(t, "/etc/hosts"))

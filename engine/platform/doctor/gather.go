@@ -33,6 +33,7 @@ type Source struct {
 	Filter func() bool // Linux: nftables answers
 	Ask    Asker
 	Root   bool
+	Socket string // of the daemon; empty: what its configuration says
 }
 
 // Host is this host as a source.
@@ -93,6 +94,9 @@ func (s Source) gather(ctx context.Context, d Defaults) Facts {
 	}
 	f.Users = s.group(f.Config.Group)
 	f.State = s.disk(f.Config.StateDir)
+	if s.Socket != "" {
+		f.Config.SocketPath = s.Socket
+	}
 	f.Native = Peer{Path: f.Config.SocketPath, Exists: s.Exists(f.Config.SocketPath)}
 	f.Docker = Peer{Path: f.Config.DockerSocket, Exists: s.Exists(f.Config.DockerSocket)}
 	var err error
