@@ -3,6 +3,7 @@ package unixsock
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -49,6 +50,9 @@ func NewFileReader(c *net.UnixConn) *FileReader { return &FileReader{c: c} }
 // Read implements io.Reader.
 func (r *FileReader) Read(b []byte) (int, error) {
 	n, oobn, flags, _, err := r.c.ReadMsgUnix(b, r.oob[:])
+	if errors.Is(err, io.EOF) {
+		err = io.EOF // bare, as readers give it
+	}
 	if oobn > 0 {
 		err = errors.Join(err, r.collect(r.oob[:oobn]))
 	}

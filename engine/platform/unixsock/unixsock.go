@@ -20,15 +20,20 @@ func Dial(ctx context.Context, dir, name string) (*net.UnixConn, error) {
 	if len(path) <= maxPath {
 		return dialPath(ctx, path)
 	}
-	if len(name) > maxPath/2 {
-		return nil, fmt.Errorf("socket name %q: %w", name, unix.ENAMETOOLONG)
-	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	return dialAt(ctx, d, name)
+	return DialAt(ctx, d, name)
+}
+
+// DialAt connects to the stream socket name in an open directory, which alone must let this process's user in.
+func DialAt(ctx context.Context, dir *os.File, name string) (*net.UnixConn, error) {
+	if len(name) > maxPath/2 {
+		return nil, fmt.Errorf("socket name %q: %w", name, unix.ENAMETOOLONG)
+	}
+	return dialAt(ctx, dir, name)
 }
 
 func dialPath(ctx context.Context, path string) (*net.UnixConn, error) {

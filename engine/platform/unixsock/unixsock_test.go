@@ -3,6 +3,7 @@ package unixsock
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -89,5 +90,30 @@ func TestPairIsConnected(t *testing.T) {
 	n, err := theirs.Read(b)
 	if err != nil || string(b[:n]) != "word" {
 		t.Fatal(err, string(b[:n]))
+	}
+}
+
+func TestFilesUntilTheEnd(t *testing.T) {
+	here, there, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	out, err := Conn(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFiles(out, []byte("word"), []*os.File{os.Stdin}); err != nil {
+		t.Fatal(err)
+	}
+	out.Close()
+	in := NewFileReader(here)
+	said, err := io.ReadAll(in)
+	files := in.Take()
+	for _, f := range files {
+		f.Close()
+	}
+	if err != nil || string(said) != "word" || len(files) != 1 {
+		t.Errorf("%q, %d files, %v", said, len(files), err)
 	}
 }

@@ -7,10 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine/platform/peercred"
 	"github.com/xcengine/xc/engine/platform/reaper"
@@ -20,8 +19,12 @@ import (
 
 var _ shim.Dialer = (*Launcher)(nil)
 
-// dialWord is the first argument of the shim's program when it is run to connect to a socket as somebody else; the path follows.
-const dialWord = "dial-socket"
+// dialWord is the first argument of the shim's program when it is run to connect to a socket as somebody else; the socket's name
+// follows, in the directory that is open as dirFD.
+const (
+	dialWord = "dial-socket"
+	dirFD    = stageFD + 1
+)
 
 // Dial implements shim.Dialer. Who connects is noted by the kernel for the whole process (unix(4) LOCAL_PEERCRED), so anyone but
 // root is connected by a process of his.
@@ -31,11 +34,7 @@ func (l *Launcher) Dial(ctx context.Context, client *net.UnixConn, path string) 
 		return nil, err
 	}
 	if who.Uid == 0 {
-		c, err := new(net.Dialer).DialContext(ctx, "unix", path)
-		if err != nil {
-			return nil, err
-		}
-		return c.(*net.UnixConn), nil
+		return unixsock.Dial(ctx, filepath.Dir(path), filepath.Base(path))
 	}
 	c, err := l.dialAs(ctx, who, path)
 	if err != nil {
@@ -48,6 +47,12 @@ func (l *Launcher) dialAs(ctx context.Context, who *syscall.Credential, path str
 	if l.err != nil {
 		return nil, l.err
 	}
+	// A bind mount asks nobody whether he may reach the socket's directory; here that one itself must let him in.
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
 	ours, theirs, err := unixsock.Pair()
 	if err != nil {
 		return nil, err
@@ -56,8 +61,8 @@ func (l *Launcher) dialAs(ctx context.Context, who *syscall.Credential, path str
 	stop := context.AfterFunc(ctx, func() { _ = ours.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	_, err = l.reaper.Start(reaper.Command{
-		Path: l.self, Args: []string{"xc-shim", dialWord, path}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
-		Extra: []*os.File{theirs}, Sys: &syscall.SysProcAttr{Credential: who},
+		Path: l.self, Args: []string{"xc-shim", dialWord, filepath.Base(path)}, Env: []string{"GOMAXPROCS=1"}, Dir: "/",
+		Extra: []*os.File{theirs, dir}, Sys: &syscall.SysProcAttr{Credential: who},
 	})
 	theirs.Close()
 	if err != nil {
@@ -79,18 +84,17 @@ func (l *Launcher) dialAs(ctx context.Context, who *syscall.Credential, path str
 }
 
 // dial connects, and sends the connection or why there is none.
-func dial(path string) {
-	unix.CloseOnExec(stageFD)
+func dial(name string) {
 	out, err := unixsock.Conn(os.NewFile(stageFD, "conversation"))
 	if err != nil {
 		return
 	}
-	c, err := net.Dial("unix", path)
+	c, err := unixsock.DialAt(context.Background(), os.NewFile(dirFD, "directory"), name)
 	if err != nil {
 		_, _ = out.Write([]byte(err.Error()))
 		return
 	}
-	f, err := c.(*net.UnixConn).File()
+	f, err := c.File()
 	if err != nil {
 		_, _ = out.Write([]byte(err.Error()))
 		return
