@@ -14,7 +14,7 @@ import (
 
 // contextOf is a context as a client may send it: a file's content by its name, in this order. A content that begins with "@"
 // is a link's target, one with "=" a hard link's.
-func contextOf(t *testing.T, files ...[2]string) io.Reader {
+func contextOf(t testing.TB, files ...[2]string) io.Reader {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

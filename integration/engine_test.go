@@ -24,7 +24,7 @@ const canPause = runtime.GOOS != "freebsd"
 
 // engine is a daemon under test, or the oracle.
 type engine struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string // state, sockets, log; empty for the oracle
 	host string // unix:///…
 	cmd  *exec.Cmd
@@ -36,7 +36,7 @@ type engine struct {
 
 // start starts a daemon of the test's own with the test image loaded. Whatever it left on the host when the test ends is
 // an error. The options change how the daemon is started.
-func start(t *testing.T, options ...func(*engine)) *engine {
+func start(t testing.TB, options ...func(*engine)) *engine {
 	t.Helper()
 	if kit.skip != "" {
 		t.Skip(kit.skip)
@@ -216,7 +216,7 @@ func (e *engine) fails(code int, text string, args ...string) {
 }
 
 // eventually waits until f is content, at most ten seconds.
-func eventually(t *testing.T, what string, f func() bool) {
+func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(kit.patience * 10 * time.Second); !f(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -231,7 +231,7 @@ func lastLines(s string, n int) string {
 }
 
 // httpGet fetches a URL within a few seconds, trying until something answers.
-func httpGet(t *testing.T, url string) string {
+func httpGet(t testing.TB, url string) string {
 	t.Helper()
 	var body string
 	c := http.Client{Timeout: kit.patience * 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}

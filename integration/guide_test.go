@@ -121,7 +121,7 @@ func (s guideStep) matches(printed string) bool {
 
 // guidePlace is the machine on which the guide is followed: a shell that somebody types into, and a registry.
 type guidePlace struct {
-	t       *testing.T
+	t       testing.TB
 	env     []string
 	in      io.Writer
 	printed *bufio.Reader

@@ -20,7 +20,7 @@ const firstProcess = " "
 
 // leftovers lists what a daemon with this directory and mark left on the host: mounts, processes and jails that name the
 // directory, and interfaces with the mark.
-func leftovers(t *testing.T, dir, owner string) []string {
+func leftovers(t testing.TB, dir, owner string) []string {
 	t.Helper()
 	var left []string
 	for _, look := range []struct {
@@ -46,7 +46,7 @@ func leftovers(t *testing.T, dir, owner string) []string {
 }
 
 // stored lists the daemon's datasets.
-func stored(t *testing.T, owner string) []string {
+func stored(t testing.TB, owner string) []string {
 	t.Helper()
 	if _, err := output("kldstat", "-q", "-m", "zfs"); err != nil {
 		return nil
@@ -93,7 +93,7 @@ var untouched = regexp.MustCompile(`^\d\d?(\.\d+)?kB \(virtual `)
 var foreign = regexp.MustCompile(`\bon xc([0-9a-f]{4})-`)
 
 // rules lists what is in the daemon's anchors, but for what comes and goes with other daemons.
-func rules(t *testing.T, owner string) []string {
+func rules(t testing.TB, owner string) []string {
 	t.Helper()
 	if _, err := os.Stat("/dev/pf"); err != nil {
 		return nil // pf is off

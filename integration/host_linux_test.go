@@ -31,14 +31,14 @@ const (
 var untouched = regexp.MustCompile(`^0B \(virtual `)
 
 // stored lists what a daemon keeps outside of its directory: nothing.
-func stored(*testing.T, string) []string { return nil }
+func stored(testing.TB, string) []string { return nil }
 
 // firstProcess is what goes before a command that --init was asked for.
 const firstProcess = "1 /sbin/docker-init -- "
 
 // leftovers lists what a daemon with this directory and mark left on the host: mounts below the directory, processes that
 // name it, and interfaces, nftables tables and control groups with the mark.
-func leftovers(t *testing.T, dir, owner string) []string {
+func leftovers(t testing.TB, dir, owner string) []string {
 	t.Helper()
 	var left []string
 	f, err := os.Open("/proc/self/mountinfo")
@@ -71,7 +71,7 @@ func leftovers(t *testing.T, dir, owner string) []string {
 	return append(left, controlGroups(t, owner)...)
 }
 
-func glob(t *testing.T, pattern string) []string {
+func glob(t testing.TB, pattern string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
 	if err != nil {
@@ -80,7 +80,7 @@ func glob(t *testing.T, pattern string) []string {
 	return paths
 }
 
-func controlGroups(t *testing.T, owner string) []string {
+func controlGroups(t testing.TB, owner string) []string {
 	t.Helper()
 	var found []string
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
@@ -99,7 +99,7 @@ func controlGroups(t *testing.T, owner string) []string {
 }
 
 // rules lists the packet filter's rules of a daemon.
-func rules(t *testing.T, owner string) []string {
+func rules(t testing.TB, owner string) []string {
 	t.Helper()
 	out, err := output("nft", "list", "ruleset")
 	if err != nil {

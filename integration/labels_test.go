@@ -52,14 +52,14 @@ func (e *engine) extended(name, extension string) {
 	}
 }
 
-func unmarshal(t *testing.T, raw []byte, to any) {
+func unmarshal(t testing.TB, raw []byte, to any) {
 	t.Helper()
 	if err := json.Unmarshal(raw, to); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func readTar(t *testing.T, name string) map[string][]byte {
+func readTar(t testing.TB, name string) map[string][]byte {
 	t.Helper()
 	f, err := os.Open(name)
 	if err != nil {
@@ -81,7 +81,7 @@ func readTar(t *testing.T, name string) map[string][]byte {
 	}
 }
 
-func writeTar(t *testing.T, files map[string][]byte) string {
+func writeTar(t testing.TB, files map[string][]byte) string {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

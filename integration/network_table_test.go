@@ -426,7 +426,7 @@ func (r *table) inside(pid int) string {
 	return text
 }
 
-func encode(t *testing.T, v any) string {
+func encode(t testing.TB, v any) string {
 	t.Helper()
 	var b strings.Builder
 	enc := json.NewEncoder(&b)

@@ -19,7 +19,7 @@ import (
 
 // authority signs certificates for a test.
 type authority struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey

@@ -250,7 +250,7 @@ func (e *engine) restore(before []string) {
 
 // reader runs a scenario's commands and writes down what a user reads.
 type reader struct {
-	t    *testing.T
+	t    testing.TB
 	work string
 	port string
 	env  []string

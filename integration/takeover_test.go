@@ -46,7 +46,7 @@ func (e *engine) follow(args ...string) *follower {
 }
 
 // counted checks that numbered lines begin at 1 and lack none.
-func counted(t *testing.T, what, text string) int {
+func counted(t testing.TB, what, text string) int {
 	t.Helper()
 	n := 0
 	for line := range strings.Lines(text) {

@@ -15,7 +15,7 @@ import (
 
 // terminal is a command at a terminal that the test types on and looks at.
 type terminal struct {
-	t      *testing.T
+	t      testing.TB
 	master *os.File
 	cmd    *exec.Cmd
 	ended  chan struct{}

@@ -20,6 +20,8 @@ type record struct {
 	Mounts   bool     `json:",omitempty"` // the jail may mount by itself
 	Datasets []string `json:",omitempty"`
 	Tunnels  []made   `json:",omitempty"`
+	// Tunnelled says that interfaces were wanted. Those that are not among Tunnels are found by their group.
+	Tunnelled bool `json:",omitempty"`
 	// OOM are the messages of the kernel about this jail that stood in its buffer when the sandbox was made.
 	OOM []string `json:",omitempty"`
 }

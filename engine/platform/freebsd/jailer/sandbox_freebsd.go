@@ -80,7 +80,7 @@ func (r *Runtime) makeSandbox(ctx context.Context, spec engine.SandboxSpec) (eng
 	if err != nil {
 		return none, &engine.Error{Op: "start", Kind: engine.Invalid, Err: err}
 	}
-	rec := record{Jail: c.Name, Root: c.Root, Mounts: mayMount(c)}
+	rec := record{Jail: c.Name, Root: c.Root, Mounts: mayMount(c), Tunnelled: len(w.Tunnels) > 0}
 	for _, d := range w.Datasets {
 		if err := r.lent(d.Name, spec.ID); err != nil {
 			return none, err
@@ -357,6 +357,9 @@ func (r *Runtime) takeTunnels(ctx context.Context, rec record) {
 
 // dropTunnels destroys the interfaces, and those that were made and not noted.
 func (r *Runtime) dropTunnels(ctx context.Context, id engine.ContainerID, rec record) error {
+	if !rec.Tunnelled && len(rec.Tunnels) == 0 {
+		return nil // spares the program that would look
+	}
 	var errs []error
 	names := map[string]bool{}
 	for _, t := range rec.Tunnels {
