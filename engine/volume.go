@@ -41,6 +41,7 @@ type VolumeRecord struct {
 	Volume
 	Removing bool // its removal was begun and must be ended
 	CopyUp   CopyUp
+	CopyPart string // subpath into which what is staged beside the volume is being moved; CopyUp is then of before
 	// Users are the containers for which a volume with mount options is mounted; unused for others.
 	Users []ContainerID
 }

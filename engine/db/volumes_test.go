@@ -21,7 +21,7 @@ func TestVolumesSurviveReopening(t *testing.T) {
 			Name: "data", Driver: "local", Mountpoint: "/s/volumes/data/_data", Created: time.Now().UTC().Round(0),
 			Labels: map[string]string{"a": "b"}, Options: map[string]string{"type": "tmpfs"},
 		},
-		CopyUp: engine.CopyUpStaged, Users: []engine.ContainerID{"c1"},
+		CopyUp: engine.CopyUpDone, CopyPart: "part", Users: []engine.ContainerID{"c1"},
 	}
 	if err := d.PutVolume(t.Context(), v); err != nil {
 		t.Fatal(err)

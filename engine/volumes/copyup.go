@@ -30,7 +30,7 @@ func (s *Service) CopyUp(ctx context.Context, name, subpath, root, path string) 
 	if !ok {
 		return notFound("copy", name)
 	}
-	if rec.CopyUp == engine.CopyUpDone && subpath == "" {
+	if filled(rec, subpath) {
 		return nil
 	}
 	if needsMount(rec.Volume) {
@@ -42,50 +42,22 @@ func (s *Service) CopyUp(ctx context.Context, name, subpath, root, path string) 
 				err = errors.Join(err, s.unmount(context.WithoutCancel(ctx), rec, copyUser))
 			}
 		}()
-		if rec, ok = s.lookup(name); !ok {
-			return notFound("copy", name)
-		}
 	}
-	if subpath != "" {
-		return fault("copy", name, s.fillPart(ctx, rec, subpath, root, path))
-	}
-	return fault("copy", name, s.fill(ctx, rec, root, path))
+	return fault("copy", name, s.fill(ctx, name, subpath, root, path))
 }
 
-// fillPart copies into a directory in a volume that is in its place. The name is locked.
-func (s *Service) fillPart(ctx context.Context, rec engine.VolumeRecord, subpath, root, path string) error {
+// filled reports whether there is nothing to copy and nothing to end.
+func filled(rec engine.VolumeRecord, subpath string) bool {
+	return subpath == "" && rec.CopyUp == engine.CopyUpDone && rec.CopyPart == ""
+}
+
+// fill copies into a volume that is in its place, or into a directory in it. The name is locked.
+func (s *Service) fill(ctx context.Context, name, subpath, root, path string) error {
+	rec, _ := s.lookup(name)
 	if err := s.settleCopy(ctx, rec); err != nil {
 		return err
 	}
-	source, node, err := sourceDir(root, path)
-	if err != nil || source == nil {
-		return err
-	}
-	defer source.Close()
-	part, _, err := sourceDir(s.data(rec.Name), subpath)
-	if err != nil || part == nil {
-		return err
-	}
-	defer part.Close()
-	names, err := part.Names()
-	if err != nil || len(names) > 0 {
-		return err
-	}
-	if err := s.stage(ctx, rec, source); err != nil {
-		return err
-	}
-	if err := errors.Join(s.moveTo(part, rec), s.unstage(rec)); err != nil {
-		return err
-	}
-	return errors.Join(part.Dress(node), part.Touch(".", node.ModTime))
-}
-
-// fill copies into a volume that is in its place. The name is locked.
-func (s *Service) fill(ctx context.Context, rec engine.VolumeRecord, root, path string) error {
-	if err := s.settleCopy(ctx, rec); err != nil {
-		return err
-	}
-	if rec, _ = s.lookup(rec.Name); rec.CopyUp == engine.CopyUpDone {
+	if rec, _ = s.lookup(name); filled(rec, subpath) {
 		return nil
 	}
 	source, node, err := sourceDir(root, path)
@@ -93,31 +65,37 @@ func (s *Service) fill(ctx context.Context, rec engine.VolumeRecord, root, path 
 		return err
 	}
 	defer source.Close()
-	volume, err := fstree.OpenDir(s.data(rec.Name))
-	if err != nil {
+	to, _, err := sourceDir(s.data(name), subpath)
+	if err != nil || to == nil {
 		return err
 	}
-	defer volume.Close()
-	names, err := volume.Names()
+	defer to.Close()
+	names, err := to.Names()
 	if err != nil || len(names) > 0 {
 		return err
 	}
 	if names, err = source.Names(); err != nil {
 		return err
 	}
-	if len(names) > 0 {
-		if err := s.stage(ctx, rec, source); err != nil {
-			return err
-		}
-		rec.CopyUp = engine.CopyUpStaged
-		if err := s.put(ctx, rec); err != nil {
-			return err
-		}
-		if err := s.settleCopy(ctx, rec); err != nil {
-			return err
-		}
+	if len(names) == 0 {
+		return dress(to, node)
 	}
-	return errors.Join(volume.Dress(node), volume.Touch(".", node.ModTime))
+	if err := s.stage(ctx, rec, source, node); err != nil {
+		return err
+	}
+	if subpath == "" {
+		rec.CopyUp = engine.CopyUpStaged
+	} else {
+		rec.CopyPart = subpath
+	}
+	if err := s.put(ctx, rec); err != nil {
+		return err
+	}
+	return s.settleCopy(ctx, rec)
+}
+
+func dress(d *fstree.Dir, n fstree.Node) error {
+	return errors.Join(d.Dress(n), d.Touch(".", n.ModTime))
 }
 
 // sourceDir opens what a path leads to in a root; nil when that is no directory.
@@ -151,15 +129,18 @@ func (s *Service) stagePath(rec engine.VolumeRecord) string {
 	return filepath.Join(s.dir(rec.Name), stageDir)
 }
 
-// stage copies a directory beside the volume; after an error nothing of it remains.
-func (s *Service) stage(ctx context.Context, rec engine.VolumeRecord, source *fstree.Dir) error {
+// stage copies a directory and what it looks like beside the volume; after an error nothing of it remains.
+func (s *Service) stage(ctx context.Context, rec engine.VolumeRecord, source *fstree.Dir, node fstree.Node) error {
 	path := s.stagePath(rec)
 	if err := os.Mkdir(path, 0o700); err != nil {
 		return err
 	}
 	to, err := fstree.OpenDir(path)
 	if err == nil {
-		err = errors.Join(fstree.Copy(ctx, to, source), to.Close())
+		if err = fstree.Copy(ctx, to, source); err == nil {
+			err = dress(to, node)
+		}
+		err = errors.Join(err, to.Close())
 	}
 	if err != nil {
 		return errors.Join(err, s.unstage(rec))
@@ -176,43 +157,62 @@ func (s *Service) unstage(rec engine.VolumeRecord) error {
 	return errors.Join(parent.RemoveAll(filepath.Base(path)), parent.Close())
 }
 
+// staged reports whether a copy-up is whole and on its way into its place.
+func staged(rec engine.VolumeRecord) bool {
+	return rec.CopyUp == engine.CopyUpStaged || rec.CopyPart != ""
+}
+
 // settleCopy ends a copy-up that was begun: one that was copied whole is moved in, any other is taken away.
 func (s *Service) settleCopy(ctx context.Context, rec engine.VolumeRecord) error {
-	if _, err := os.Lstat(s.stagePath(rec)); errors.Is(err, fs.ErrNotExist) && rec.CopyUp != engine.CopyUpStaged {
-		return nil
+	_, err := os.Lstat(s.stagePath(rec))
+	gone := errors.Is(err, fs.ErrNotExist)
+	if !staged(rec) {
+		if gone {
+			return nil
+		}
+		return s.unstage(rec)
 	}
-	if rec.CopyUp == engine.CopyUpStaged {
+	switch {
+	case gone: // with a volume in memory that was unmounted since
+		if rec.CopyUp == engine.CopyUpStaged {
+			rec.CopyUp = engine.CopyUpNone
+		}
+	case rec.CopyPart == "":
+		rec.CopyUp = engine.CopyUpDone
+		fallthrough
+	default:
 		if err := s.moveIn(rec); err != nil {
 			return err
 		}
-		rec.CopyUp = engine.CopyUpDone
-		if err := s.put(context.WithoutCancel(ctx), rec); err != nil {
-			return err
-		}
+	}
+	rec.CopyPart = ""
+	if err := s.put(context.WithoutCancel(ctx), rec); err != nil {
+		return err
 	}
 	return s.unstage(rec)
 }
 
-// moveIn moves what was staged into the volume.
+// moveIn moves what was staged into its place. A place that is no directory any more gets nothing.
 func (s *Service) moveIn(rec engine.VolumeRecord) error {
-	volume, err := fstree.OpenDir(s.data(rec.Name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(s.moveTo(volume, rec), volume.Close())
-}
-
-// moveTo moves what was staged into a directory. What a user of the volume has put there meanwhile stays.
-func (s *Service) moveTo(to *fstree.Dir, rec engine.VolumeRecord) error {
 	stage, err := fstree.OpenDir(s.stagePath(rec))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
 	defer stage.Close()
-	names, err := stage.Names()
+	to, _, err := sourceDir(s.data(rec.Name), rec.CopyPart)
+	if err != nil || to == nil {
+		return err
+	}
+	return errors.Join(moveTo(to, stage), to.Close())
+}
+
+// moveTo moves what a directory holds into another, which comes to look like it. What a user has put there meanwhile stays.
+func moveTo(to, from *fstree.Dir) error {
+	node, _, err := from.Node(".")
+	if err != nil {
+		return err
+	}
+	names, err := from.Names()
 	if err != nil {
 		return err
 	}
@@ -224,9 +224,9 @@ func (s *Service) moveTo(to *fstree.Dir, rec engine.VolumeRecord) error {
 		if slices.Contains(there, name) {
 			continue
 		}
-		if err := to.Rename(stage, name, name); err != nil {
+		if err := to.Rename(from, name, name); err != nil {
 			return err
 		}
 	}
-	return nil
+	return dress(to, node)
 }

@@ -155,13 +155,23 @@ func TestCopyUpAtOnce(t *testing.T) {
 	}
 }
 
-// Wherever the daemon is killed, the volume holds all or nothing afterwards, and in the end all.
+// Wherever the daemon is killed, the volume, or the part of it, holds all or nothing afterwards, and in the end all.
 func TestCopyUpSurvivesACrash(t *testing.T) {
+	for _, subpath := range []string{"", "part"} {
+		t.Run("of "+subpath, func(t *testing.T) { crashCopyUp(t, subpath) })
+	}
+}
+
+func crashCopyUp(t *testing.T, subpath string) {
 	for n := 1; ; n++ {
 		w, root := newWorld(t), image(t)
 		v := w.create(t, engine.VolumeRequest{Name: "vv"})
+		to := filepath.Join(v.Mountpoint, subpath)
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			t.Fatal(err)
+		}
 		w.store.failAt = w.store.writes + n
-		killed := w.CopyUp(t.Context(), "vv", "", root, "/data")
+		killed := w.CopyUp(t.Context(), "vv", subpath, root, "/data")
 		if killed == nil {
 			if n < 3 {
 				t.Errorf("a copy-up of %d writes: nothing was tested", n-1)
@@ -169,28 +179,106 @@ func TestCopyUpSurvivesACrash(t *testing.T) {
 			return
 		}
 		w.reopen(t)
-		if got := content(t, v.Mountpoint); got != nil && !cmp.Equal(got, whole) {
+		if got := content(t, to); got != nil && !cmp.Equal(got, whole) {
 			t.Errorf("killed before write %d: holds %v", n, got)
 		}
 		if exists(filepath.Join(w.dir, "vv", stageDir)) {
 			t.Errorf("killed before write %d: the stage is left", n)
 		}
-		if err := w.CopyUp(t.Context(), "vv", "", root, "/data"); err != nil {
+		if err := w.CopyUp(t.Context(), "vv", subpath, root, "/data"); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(whole, content(t, v.Mountpoint)); diff != "" {
+		if diff := cmp.Diff(whole, content(t, to)); diff != "" {
 			t.Errorf("killed before write %d: %s", n, diff)
 		}
+	}
+}
+
+// A daemon that is killed amid the move leaves a first piece in the place and the rest beside the volume.
+func TestHalfMovedCopyUpIsEnded(t *testing.T) {
+	for _, subpath := range []string{"", "part"} {
+		t.Run("of "+subpath, func(t *testing.T) {
+			w, root := newWorld(t), image(t)
+			v := w.create(t, engine.VolumeRequest{Name: "vv"})
+			to := filepath.Join(v.Mountpoint, subpath)
+			if err := os.MkdirAll(to, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			stage, aside := filepath.Join(w.dir, "vv", stageDir), filepath.Join(w.dir, "aside")
+			w.store.then = func() {
+				w.store.then, w.store.failAt = nil, w.store.writes+1
+				if err := errors.Join(os.Rename(filepath.Join(stage, "f"), filepath.Join(to, "f")), os.Rename(stage, aside)); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := w.CopyUp(t.Context(), "vv", subpath, root, "/data"); err == nil {
+				t.Fatal("nothing was interrupted")
+			}
+			if err := os.Rename(aside, stage); err != nil {
+				t.Fatal(err)
+			}
+			w.reopen(t)
+			if diff := cmp.Diff(whole, content(t, to)); diff != "" {
+				t.Error(diff)
+			}
+			if got, want := owner(t, to), owner(t, filepath.Join(root, "data")); got != want {
+				t.Errorf("the place is of %s, the image's directory of %s", got, want)
+			}
+			if exists(stage) {
+				t.Error("the stage is left")
+			}
+		})
+	}
+}
+
+// What was staged in a volume that lives in memory goes with its mount: the next copy-up begins anew.
+func TestCopyUpLostWithItsMount(t *testing.T) {
+	w, root := newWorld(t), image(t)
+	v := w.create(t, tmpfs)
+	rec, _ := w.lookup("mem")
+	rec.CopyUp = engine.CopyUpStaged
+	if err := w.put(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	w.reopen(t)
+	if err := w.CopyUp(t.Context(), "mem", "", root, "/data"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(whole, content(t, v.Mountpoint)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A volume that is mounted for a container has its copy-up ended before the container sees it.
+func TestMountEndsACopyUp(t *testing.T) {
+	w, root := newWorld(t), image(t)
+	v := w.create(t, tmpfs)
+	w.store.then = func() { w.store.then, w.store.failAt = nil, w.store.writes+2 } // its user and the stage are written, and no more
+	if err := w.CopyUp(t.Context(), "mem", "", root, "/data"); err == nil {
+		t.Fatal("nothing was interrupted")
+	}
+	stage := filepath.Join(v.Mountpoint, ".xc"+stageDir)
+	if err := os.Rename(filepath.Join(v.Mountpoint, "sub"), filepath.Join(stage, "sub")); err != nil {
+		t.Fatal(err)
+	}
+	w.reopen(t)
+	if _, err := w.Mount(t.Context(), "mem", "c1"); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(whole, content(t, v.Mountpoint)); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]engine.ContainerID{copyUser, "c1"}, w.records["mem"].Users); diff != "" {
+		t.Error(diff)
 	}
 }
 
 func TestCancelledCopyUpLeavesNothing(t *testing.T) {
 	w, root := newWorld(t), image(t)
 	v := w.create(t, engine.VolumeRequest{Name: "vv"})
-	rec, _ := w.lookup("vv")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.fill(ctx, rec, root, "/data"); !errors.Is(err, context.Canceled) {
+	if err := w.fill(ctx, "vv", "", root, "/data"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	if got := content(t, v.Mountpoint); got != nil || exists(filepath.Join(w.dir, "vv", stageDir)) {

@@ -38,7 +38,7 @@ func (s *Service) Mount(ctx context.Context, name string, user engine.ContainerI
 	return rec.Mountpoint, s.mount(ctx, rec, user)
 }
 
-// mount records the user and mounts the volume unless it is. The name is locked.
+// mount records the user and mounts the volume unless it is; a copy-up that a crash interrupted is ended. The name is locked.
 func (s *Service) mount(ctx context.Context, rec engine.VolumeRecord, user engine.ContainerID) error {
 	before := rec.Users
 	if !slices.Contains(before, user) {
@@ -52,7 +52,7 @@ func (s *Service) mount(ctx context.Context, rec engine.VolumeRecord, user engin
 		err = s.Mounter.Mount(ctx, rec.Options["type"], rec.Options["device"], rec.Options["o"], rec.Mountpoint)
 	}
 	if err == nil {
-		return nil
+		return s.settleCopy(ctx, rec)
 	}
 	rec.Users = before
 	return &engine.Error{

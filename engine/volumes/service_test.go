@@ -26,7 +26,8 @@ type memory struct {
 	mu     sync.Mutex
 	recs   map[string]engine.VolumeRecord
 	writes int
-	failAt int // 0: never
+	failAt int    // 0: never
+	then   func() // after a write
 }
 
 func (m *memory) write(f func()) error {
@@ -36,6 +37,9 @@ func (m *memory) write(f func()) error {
 		return errKilled
 	}
 	f()
+	if m.then != nil {
+		m.then()
+	}
 	return nil
 }
 
