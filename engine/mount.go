@@ -50,7 +50,7 @@ type MountSpec struct {
 // MountPoint is a mount as resolved for a container.
 type MountPoint struct {
 	Kind         MountKind
-	Name         string // of the volume
+	Name         string // of the volume, or of the image as the user named it
 	Source       string // host path
 	Target       string // inside the container
 	Driver       string // of the volume
@@ -61,9 +61,11 @@ type MountPoint struct {
 	CopyUp       bool // fill from the image at first use
 	Inherited    bool // of another container, by --volumes-from
 	Subpath      string
-	Anonymous    bool     // volume made for this container alone
-	Options      []string // tmpfs: mount options
-	Spec         int      // index into Spec.Mounts, -1 for none
+	Anonymous    bool        // volume made for this container alone
+	Image        ImageID     // image: what Name meant at create
+	Root         ContainerID // image: the root that is made of it for this mount alone, named as containers' roots are
+	Options      []string    // tmpfs: mount options
+	Spec         int         // index into Spec.Mounts, -1 for none
 }
 
 // Mount is what a platform is told to mount inside a root. Target is absolute inside the root and is resolved there:

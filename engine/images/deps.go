@@ -33,7 +33,7 @@ type Layers interface {
 
 // Containers tells who uses images.
 type Containers interface {
-	// ImageUsers returns the containers made of the image, running ones first.
+	// ImageUsers returns the containers that are made of the image or mount it, running ones first.
 	ImageUsers(ctx context.Context, id engine.ImageID) ([]engine.Container, error)
 	// ForCommit returns a container for commit; when pause is asked for it stands still until resume is called.
 	ForCommit(ctx context.Context, ref string, pause bool) (c engine.Container, resume func(), err error)

@@ -62,6 +62,7 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 	if c.Mounts, err = s.planMounts(c.Spec); err == nil {
 		a.readOnly(c.Mounts)
 		a.required(c.Mounts)
+		err = s.planImages(ctx, c.Mounts)
 	}
 	a.errs = append(a.errs, err)
 	if c.Endpoints, err = s.planEndpoints(ctx, c.Spec.Network.Mode, req.Endpoints); err == nil {
@@ -164,6 +165,9 @@ func (s *Service) build(ctx context.Context, c *engine.Container, a *asks, undon
 		return err
 	}
 	s.Failpoint("create.filled")
+	if err := s.makeImageRoots(ctx, c, undone); err != nil {
+		return err
+	}
 	if err := s.ensureVolumes(ctx, c, undone); err != nil {
 		return err
 	}

@@ -98,7 +98,9 @@ func (s *Service) tearDown(ctx context.Context, c engine.Container) error {
 			s.publishVolume(c, p, "unmount", nil)
 		}
 	}
-	errs = append(errs, s.Roots.Unmount(ctx, c.ID))
+	for _, root := range append(imageRoots(c), c.ID) {
+		errs = append(errs, s.Roots.Unmount(ctx, root))
+	}
 	s.Failpoint("stop.root")
 	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/internal/undo"
 )
 
 // rootViewer is a Runtime's optional ability to show a running container's root with all its mounts at a host path.
@@ -45,7 +46,16 @@ func (s *Service) withRoot(ctx context.Context, ref string) (root engine.Mounted
 			}
 		}
 	}
+	var undone undo.Stack
 	for _, p := range c.Mounts {
+		if p.Kind == engine.MountImage {
+			if p.Source, err = s.mountImage(ctx, p, &undone); err != nil {
+				defer unlock()
+				undone.Push("root", func(ctx context.Context) error { return s.Roots.Unmount(ctx, c.ID) })
+				s.takeBack(ctx, "read", c.ID, &undone)
+				return root, nil, wrap("read", c.Name, err)
+			}
+		}
 		if p.Kind != engine.MountTmpfs {
 			root.Mounts = append(root.Mounts, engine.Mount{Kind: p.Kind, Source: p.Source, Subpath: p.Subpath, Target: p.Target, ReadOnly: p.ReadOnly})
 		}
@@ -53,6 +63,7 @@ func (s *Service) withRoot(ctx context.Context, ref string) (root engine.Mounted
 	slices.SortFunc(root.Mounts, func(a, b engine.Mount) int { return strings.Compare(a.Target, b.Target) })
 	return root, sync.OnceFunc(func() {
 		defer unlock()
+		s.logged(ctx, "unmount images", u, undone.Run(ctx))
 		s.logged(ctx, "unmount root", u, s.Roots.Unmount(context.WithoutCancel(ctx), c.ID))
 	}), nil
 }

@@ -176,10 +176,10 @@ func (m *memStore) Containers(context.Context) ([]engine.Container, error) {
 type fakeImages struct{}
 
 func (fakeImages) Lookup(_ context.Context, ref string, _ *engine.Platform) (engine.Image, error) {
-	if ref == "xc" {
+	if ref == "xc" || ref == string(xcImage().ID) {
 		return xcImage(), nil
 	}
-	if ref != "box" {
+	if ref != "box" && ref != "sha256:box" {
 		return engine.Image{}, &engine.Error{Op: "find", Kind: engine.NotFound, Resource: engine.ResourceImage, ID: ref}
 	}
 	return engine.Image{

@@ -500,6 +500,7 @@ func life(d *lifecycle.Service) error {
 		func() error {
 			_, err := d.Create(ctx, engine.CreateRequest{Name: "box1", Spec: engine.Spec{
 				ImageRef: "box", Process: engine.ProcessSpec{Cmd: []string{"sleep", "100"}}, VolumePaths: []string{"/data"},
+				Mounts: []engine.MountSpec{{Kind: engine.MountImage, Source: "box", Target: "/image"}},
 			}})
 			return err
 		},
@@ -711,6 +712,67 @@ func TestManyAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		synctest.Wait()
+		w.wantClean(0)
+	})
+}
+
+// A mounted image has a root of its own, which lives as long as the container and is mounted while that runs.
+func TestImageMount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		image := engine.MountSpec{Kind: engine.MountImage, Source: "xc", Target: "/image", Subpath: "sub"}
+		w.create("web", func(s *engine.Spec) { s.Mounts = []engine.MountSpec{image} }, "sleep", "1000")
+		w.create("heir", func(s *engine.Spec) { s.VolumesFrom = []string{"web"} }, "sleep", "1000")
+		w.wantClean(4)
+		roots := map[engine.ContainerID]bool{}
+		for _, name := range []string{"web", "heir"} {
+			p := w.inspect(name).Mounts[0]
+			if p.Name != "xc" || p.Image != xcImage().ID || !p.ReadOnly || p.Source != "/fake/"+string(p.Root) || p.Subpath != "sub" {
+				t.Errorf("%s: %+v", name, p)
+			}
+			roots[p.Root] = true
+		}
+		if len(roots) != 2 {
+			t.Errorf("they share a root: %v", roots)
+		}
+		users, err := w.daemon.ImageUsers(t.Context(), xcImage().ID)
+		if err != nil || len(users) != 2 {
+			t.Errorf("%d users, %v", len(users), err)
+		}
+		counts, err := w.daemon.ImageCounts(t.Context())
+		if err != nil || counts[xcImage().ID] != 2 || counts["sha256:box"] != 2 {
+			t.Errorf("counted %v, %v", counts, err)
+		}
+		w.start("web")
+		mounted := func() (n int) {
+			for _, left := range w.host.Leftovers() {
+				if strings.HasPrefix(left, "mount") {
+					n++
+				}
+			}
+			return n
+		}
+		if mounted() != 2 {
+			t.Errorf("while it runs: %q", w.host.Leftovers())
+		}
+		w.boot()
+		synctest.Wait()
+		w.wantState("web", engine.StateRunning)
+		if mounted() != 2 {
+			t.Errorf("after a restart of the daemon: %q", w.host.Leftovers())
+		}
+		if err := w.daemon.Stop(t.Context(), "web", engine.StopOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		w.wantClean(4)
+		for _, name := range []string{"web", "heir"} {
+			if err := w.daemon.Remove(t.Context(), name, engine.RemoveOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.wantClean(0)
+		_, err = w.daemon.Create(t.Context(), engine.CreateRequest{Spec: engine.Spec{ImageRef: "box", Mounts: []engine.MountSpec{{Kind: engine.MountImage, Source: "none", Target: "/image"}}}})
+		wantKind(t, err, engine.NotFound, "")
 		w.wantClean(0)
 	})
 }

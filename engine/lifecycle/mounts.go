@@ -81,6 +81,8 @@ func planMount(spec engine.Spec, index int, m engine.MountSpec) (engine.MountPoi
 		p.Driver = first(m.VolumeDriver, spec.VolumeDriver)
 	case engine.MountTmpfs:
 		p.Options = tmpfsOptions(m)
+	case engine.MountImage:
+		p.Name, p.ReadOnly, p.Propagation = m.Source, true, "rprivate"
 	default:
 		return p, &engine.Error{Op: "create", Kind: engine.NotImplemented, Resource: engine.ResourceContainer, Reason: engine.ReasonUnsupported, Args: []string{"mount type " + string(m.Kind), "this engine cannot mount it"}}
 	}
@@ -202,6 +204,12 @@ func (s *Service) mountSources(ctx context.Context, c engine.Container, undone *
 			s.publishVolume(c, p, "mount", map[string]string{
 				"destination": p.Target, "read/write": strconv.FormatBool(!p.ReadOnly), "propagation": p.Propagation,
 			})
+			m.Source, m.Subpath = source, p.Subpath
+		case engine.MountImage:
+			source, err := s.mountImage(ctx, p, undone)
+			if err != nil {
+				return nil, err
+			}
 			m.Source, m.Subpath = source, p.Subpath
 		}
 		mounts = append(mounts, m)

@@ -292,11 +292,11 @@ func (s *Service) Counts() map[engine.State]int {
 	return counts
 }
 
-// ImageUsers returns the containers made of an image, running ones first.
+// ImageUsers returns the containers that need an image, running ones first: those made of it, and those that mount it.
 func (s *Service) ImageUsers(_ context.Context, id engine.ImageID) ([]engine.Container, error) {
 	var users []engine.Container
 	for _, c := range s.users() {
-		if c.Image == id {
+		if imagesOf(c)[id] {
 			users = append(users, c)
 		}
 	}
@@ -312,11 +312,13 @@ func (s *Service) ImageUsers(_ context.Context, id engine.ImageID) ([]engine.Con
 	return users, nil
 }
 
-// ImageCounts returns how many containers are made of each image that is used.
+// ImageCounts returns how many containers need each image that is used.
 func (s *Service) ImageCounts(context.Context) (map[engine.ImageID]int, error) {
 	counts := map[engine.ImageID]int{}
 	for _, c := range s.users() {
-		counts[c.Image]++
+		for id := range imagesOf(c) {
+			counts[id]++
+		}
 	}
 	return counts, nil
 }

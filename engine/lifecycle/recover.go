@@ -149,8 +149,14 @@ func (s *Service) sweep(ctx context.Context, adopted map[*unit]*run) error {
 	}
 	roots, err := s.Roots.List(ctx)
 	errs = append(errs, err)
+	mounted := map[engine.ContainerID]bool{}
+	for _, c := range s.users() {
+		for _, root := range imageRoots(c) {
+			mounted[root] = true
+		}
+	}
 	for _, id := range roots {
-		if !known(id) {
+		if !known(id) && !mounted[id] {
 			errs = append(errs, s.Roots.Remove(ctx, id))
 		}
 	}

@@ -79,10 +79,12 @@ func (s *Service) erase(ctx context.Context, c engine.Container, volumes bool) e
 			return err
 		}
 	}
-	if err := s.Roots.Remove(ctx, c.ID); err != nil {
-		return err
+	for _, root := range append(imageRoots(c), c.ID) {
+		if err := s.Roots.Remove(ctx, root); err != nil {
+			return err
+		}
+		s.Failpoint("remove.root")
 	}
-	s.Failpoint("remove.root")
 	if volumes {
 		for _, p := range c.Mounts {
 			if !p.Anonymous {

@@ -64,7 +64,6 @@ func check(s engine.SandboxSpec, h host) ([]string, error) {
 		f.add(err)
 	}
 	for _, m := range s.Spec.Mounts {
-		f.refuse(m.Kind == engine.MountImage, "mount of an image at %s: not supported on FreeBSD", m.Target)
 		f.warn(m.Propagation != "" && strings.TrimPrefix(m.Propagation, "r") != "private", "mount propagation %s at %s has no effect on FreeBSD", m.Propagation, m.Target)
 	}
 	if len(f.errs) == 0 {

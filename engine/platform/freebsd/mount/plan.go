@@ -84,7 +84,7 @@ func (p Plan) Render() ([]Wanted, error) {
 func own(m engine.Mount) (Wanted, error) {
 	w := Wanted{Source: m.Source, Subpath: m.Subpath, Target: path.Clean(m.Target), ReadOnly: m.ReadOnly}
 	switch m.Kind {
-	case engine.MountBind, engine.MountVolume:
+	case engine.MountBind, engine.MountVolume, engine.MountImage:
 		w.FS = "nullfs"
 		return w, nil
 	case engine.MountTmpfs:

@@ -60,10 +60,12 @@ func TestRender(t *testing.T) {
 		"own": {Plan{Ruleset: 4, Mounts: []engine.Mount{
 			{Kind: engine.MountVolume, Source: "/v/data/_data", Target: "/data/in"},
 			{Kind: engine.MountBind, Source: "/srv", Target: "/data/", ReadOnly: true},
+			{Kind: engine.MountImage, Source: "/s/root", Subpath: "etc", Target: "/image", ReadOnly: true},
 			{Kind: engine.MountTmpfs, Target: "/tmp", Options: []string{"size=1m", "noexec", "nosuid", "mode=700", "uid=5", "nr_inodes=10"}},
 		}}, []string{
 			"fstype=devfs fspath=/root/dev from=devfs ruleset=4",
 			"fstype=nullfs fspath=/root/data target=/srv RDONLY",
+			"fstype=nullfs fspath=/root/image target=/s/root/etc RDONLY",
 			"fstype=tmpfs fspath=/root/tmp from=tmpfs size=1048576 uid=5 inodes=10 mode=700 NOSUID",
 			"fstype=fdescfs fspath=/root/dev/fd from=fdescfs",
 			"fstype=nullfs fspath=/root/data/in target=/v/data/_data",
@@ -91,9 +93,9 @@ func TestRefusedOptions(t *testing.T) {
 			t.Errorf("%s: %v", o, err)
 		}
 	}
-	p := Plan{Mounts: []engine.Mount{{Kind: engine.MountImage, Target: "/t"}}}
+	p := Plan{Mounts: []engine.Mount{{Kind: "npipe", Target: "/t"}}}
 	if _, err := p.Render(); engine.KindOf(err) != engine.NotImplemented {
-		t.Errorf("image mount: %v", err)
+		t.Errorf("a pipe: %v", err)
 	}
 }
 
