@@ -70,6 +70,25 @@ func (Files) Export(ctx context.Context, root engine.MountedRoot) (io.ReadCloser
 	}), nil
 }
 
+// MakeDir makes what is missing of a directory; what is made belongs to root and may be read by all. Links on the way are followed.
+func (Files) MakeDir(_ context.Context, root engine.MountedRoot, name string) error {
+	tree, err := open(root)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	p, err := tree.MakeAll(path.Clean(name))
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	st, err := p.Dir.Lstat(p.Name)
+	if err == nil && !st.Mode.IsDir() {
+		err = fmt.Errorf("Cannot mkdir: %s is not a directory", name) //nolint:staticcheck // Docker's words
+	}
+	return err
+}
+
 // open sees a root with all its mounts.
 func open(root engine.MountedRoot) (*fstree.Tree, error) {
 	var mounts []fstree.Mount

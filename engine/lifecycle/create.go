@@ -171,7 +171,7 @@ func (s *Service) build(ctx context.Context, c *engine.Container, a *asks, undon
 	if err := s.ensureVolumes(ctx, c, undone); err != nil {
 		return err
 	}
-	if err := s.copyUp(ctx, c.ID, c.Mounts); err != nil {
+	if err := s.dressRoot(ctx, *c); err != nil {
 		return err
 	}
 	s.Failpoint("create.volumes")

@@ -177,4 +177,6 @@ type FileAccess interface {
 	Read(ctx context.Context, root engine.MountedRoot, path string) (engine.Archive, error)
 	Write(ctx context.Context, root engine.MountedRoot, path string, tar io.Reader, o engine.ExtractOptions) error
 	Export(ctx context.Context, root engine.MountedRoot) (io.ReadCloser, error)
+	// MakeDir makes what is missing of a directory; it belongs to root and may be read by all. Links on the way are followed.
+	MakeDir(ctx context.Context, root engine.MountedRoot, path string) error
 }

@@ -29,6 +29,7 @@ type world struct {
 	nets    *fakeNetworks
 	volumes *fakeVolumes
 	events  *eventLog
+	files   *fakeFiles
 	daemon  *lifecycle.Service
 	fail    func(step string)
 	hold    bool
@@ -37,7 +38,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{
 		t: t, dir: t.TempDir(), host: fake.NewHost(), store: &memStore{all: map[engine.ContainerID]engine.Container{}},
-		nets: &fakeNetworks{held: map[engine.ContainerID]bool{}}, volumes: &fakeVolumes{all: map[string]bool{}, mounted: map[string]int{}}, events: &eventLog{},
+		nets: &fakeNetworks{held: map[engine.ContainerID]bool{}}, volumes: &fakeVolumes{all: map[string]bool{}, mounted: map[string]int{}}, events: &eventLog{}, files: &fakeFiles{},
 	}
 	t.Cleanup(func() {
 		w.daemon.Close()
@@ -56,7 +57,7 @@ func (w *world) boot() {
 	w.fail = nil
 	w.daemon = lifecycle.New(lifecycle.Config{
 		Dir: w.dir, Runtime: w.host.Runtime(), Shims: shims{w.host.Shims()}, Roots: w.host.Roots(), Images: fakeImages{}, Layers: fakeLayers{}, Networks: w.nets,
-		Volumes: w.volumes, LogReader: fakeLogs{}, Files: nil, Store: w.store, Events: w.events, Log: slog.New(slog.DiscardHandler),
+		Volumes: w.volumes, LogReader: fakeLogs{}, Files: w.files, Store: w.store, Events: w.events, Log: slog.New(slog.DiscardHandler),
 		Platform: engine.Platform{OS: "linux", Architecture: "amd64"}, Hold: w.hold,
 		Failpoint: func(step string) {
 			if w.fail != nil {
@@ -186,6 +187,20 @@ func (fakeImages) Lookup(_ context.Context, ref string, _ *engine.Platform) (eng
 		ID: "sha256:box", Layers: []string{string(digest.FromString("box"))}, Platform: engine.Platform{OS: "linux", Architecture: "amd64"},
 		Config: engine.ImageConfig{Process: engine.ProcessSpec{Cmd: []string{"true"}, Env: []string{"PATH=/bin", "A=image"}}, Labels: map[string]string{"from": "image", "both": "image"}},
 	}, nil
+}
+
+// fakeFiles notes what directories are made, as "path in root".
+type fakeFiles struct {
+	lifecycle.FileAccess
+	made []string
+}
+
+func (f *fakeFiles) MakeDir(_ context.Context, root engine.MountedRoot, path string) error {
+	if path == "/file" {
+		return errInjected
+	}
+	f.made = append(f.made, path+" in "+root.Path)
+	return nil
 }
 
 type fakeNetworks struct {

@@ -776,3 +776,26 @@ func TestImageMount(t *testing.T) {
 		w.wantClean(0)
 	})
 }
+
+// The working directory is made with the root, but for what only a build sees.
+func TestWorkDirIsMadeAtCreate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		in := func(dir string, transient bool) func(*engine.Spec) {
+			return func(s *engine.Spec) { s.Process.WorkDir, s.Transient = dir, transient }
+		}
+		id := w.create("box1", in("/a/b", false), "true")
+		w.create("box2", in("/", false), "true")
+		w.create("box3", in("", false), "true")
+		w.create("box4", in("/a/b", true), "true")
+		if diff := cmp.Diff([]string{"/a/b in /fake/" + string(id)}, w.files.made); diff != "" {
+			t.Error(diff)
+		}
+		w.wantClean(4)
+		spec := engine.Spec{ImageRef: "box"}
+		in("/file", false)(&spec)
+		_, err := w.daemon.Create(t.Context(), engine.CreateRequest{Spec: spec})
+		wantKind(t, err, engine.Internal, "")
+		w.wantClean(4)
+	})
+}

@@ -163,17 +163,27 @@ func invalidMount(target string, err error) error {
 	return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourcePath, ID: target, Err: err}
 }
 
-// copyUp fills the container's new volumes with what its image has at their places.
-func (s *Service) copyUp(ctx context.Context, id engine.ContainerID, points []engine.MountPoint) (err error) {
-	if !slices.ContainsFunc(points, func(p engine.MountPoint) bool { return p.CopyUp }) {
+// dressRoot makes a new container's working directory in its root, below the mounts, so that it is there to be copied to, and
+// fills its new volumes with what its image has at their places. What nobody but a build sees gets its directory at the start.
+func (s *Service) dressRoot(ctx context.Context, c engine.Container) (err error) {
+	dir := c.Spec.Process.WorkDir
+	if c.Spec.Transient || path.Clean(dir) == "/" {
+		dir = ""
+	}
+	if dir == "" && !slices.ContainsFunc(c.Mounts, func(p engine.MountPoint) bool { return p.CopyUp }) {
 		return nil
 	}
-	root, err := s.Roots.Mount(ctx, id)
+	root, err := s.Roots.Mount(ctx, c.ID)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Roots.Unmount(context.WithoutCancel(ctx), id)) }()
-	for _, p := range points {
+	defer func() { err = errors.Join(err, s.Roots.Unmount(context.WithoutCancel(ctx), c.ID)) }()
+	if dir != "" {
+		if err := s.Files.MakeDir(ctx, engine.MountedRoot{Container: c.Name, Path: root}, dir); err != nil {
+			return err
+		}
+	}
+	for _, p := range c.Mounts {
 		if !p.CopyUp {
 			continue
 		}
