@@ -49,6 +49,9 @@ func TestVolumeSubpath(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", sub, r, want)
 		}
 	}
+	for _, sub := range []string{"../x", "/etc", "full/../.."} {
+		e.fails(1, "subpath must be a relative path within the volume", "create", "--mount", "type=volume,src=vol,dst=/data,volume-subpath="+sub, "testbox")
+	}
 	// What the image has at the place goes into a part that is empty.
 	e.must("create", "--name", "part", "--mount", "type=volume,src=vol,dst=/data,volume-subpath=sub", "testbox", "sh", "-c", "cat /data/seed; write /data/new x")
 	if b, err := os.ReadFile(filepath.Join(dir, "sub/seed")); err != nil || string(b) != "from the image\n" {
