@@ -65,7 +65,7 @@ type Plug struct {
 // PlugInventory is what a driver finds in the kernel that carries this daemon's mark. A Device in a private stack carries none:
 // it would be the administrator's no more.
 type PlugInventory struct {
-	Segments []Segment // Network (12 digits at least) and Bridge are set
+	Segments []Segment // Network (12 digits at least), Bridge and Addrs, as the bridge carries them, are set
 	Plugs    []Plug    // Host and, as far as the kernel keeps them, Container, Network and Addrs are set
 }
 

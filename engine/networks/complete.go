@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/networks/ipam"
@@ -92,6 +93,14 @@ func (s *Service) completePool(r *engine.Network, p *engine.Pool, noGateway bool
 		return invalid(r.Name, err)
 	}
 	return nil
+}
+
+// exclusive takes the turn at choosing subnets and making what shows others the choice, from daemons on the same host.
+func (s *Service) exclusive(ctx context.Context) (release func(), err error) {
+	const patience = 30 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.Plumber.Exclusive(ctx)
 }
 
 // choose finds a subnet that neither the host nor another network uses.

@@ -38,6 +38,11 @@ func (s *Service) Create(ctx context.Context, req engine.NetworkRequest) (id eng
 	if err := s.admit(req); err != nil {
 		return "", "", err
 	}
+	release, err := s.exclusive(ctx)
+	if err != nil {
+		return "", "", &engine.Error{Op: "create", Kind: engine.Unavailable, Resource: engine.ResourceNetwork, ID: req.Name, Err: err}
+	}
+	defer release()
 	record, err := s.record(ctx, req)
 	if err != nil {
 		return "", "", err

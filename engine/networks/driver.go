@@ -29,6 +29,9 @@ type Plumber interface {
 	// Occupied lists the prefixes that a new network must not overlap: the host's addresses and routes, default routes
 	// excepted.
 	Occupied(ctx context.Context) ([]netip.Prefix, error)
+	// Exclusive keeps the other daemons of this host waiting in theirs until release is called or this process ends. Between
+	// what Occupied lists and what EnsureNetwork adds to it, nobody else adds the same.
+	Exclusive(ctx context.Context) (release func(), err error)
 	// Cleanup removes everything of ours.
 	Cleanup(ctx context.Context) error
 }

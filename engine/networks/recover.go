@@ -20,15 +20,14 @@ func (s *Service) Recover(ctx context.Context, running []engine.Attachment, held
 	if err != nil {
 		return fmt.Errorf("find what networks an earlier daemon left: %w", err)
 	}
-	if err := s.yield(ctx, found, held); err != nil {
-		return err
-	}
 	if publishes53(held) {
 		if _, err := s.resolver.Vacate(); err != nil {
 			return err
 		}
 	}
-	s.realiseAll(ctx)
+	if err := s.settle(ctx, found, held); err != nil {
+		return err
+	}
 	stray := found.Plugs
 	for _, a := range running {
 		stray = s.adopt(ctx, a, held[a.Container], stray)
@@ -40,6 +39,22 @@ func (s *Service) Recover(ctx context.Context, running []engine.Attachment, held
 		}
 	}
 	return errors.Join(append(errs, s.filtering.assert(ctx))...)
+}
+
+// settle gives every network its subnets and makes the host's side of it. Another daemon that hangs does not keep this one from its
+// start: most networks have their subnets for long.
+func (s *Service) settle(ctx context.Context, found engine.PlugInventory, held map[engine.ContainerID]engine.Attached) error {
+	release, err := s.exclusive(ctx)
+	if err != nil {
+		s.Log.Error("subnets are chosen without waiting for other daemons: they may choose the same", "error", err)
+		release = func() {}
+	}
+	defer release()
+	if err := s.yield(ctx, found, held); err != nil {
+		return err
+	}
+	s.realiseAll(ctx)
+	return nil
 }
 
 func publishes53(held map[engine.ContainerID]engine.Attached) bool {

@@ -11,11 +11,14 @@ import (
 )
 
 // yield gives networks that chose their subnets themselves other ones, where the host has come to use those meanwhile: another
-// daemon may have chosen the same while this one was stopped. Networks that exist in the kernel or in use stay.
+// daemon may have chosen the same while this one was stopped, or before this one made its choice seen. Networks in use stay, and
+// so do subnets of which a bridge carries the address.
 func (s *Service) yield(ctx context.Context, found engine.PlugInventory, held map[engine.ContainerID]engine.Attached) error {
 	used := make(map[engine.NetworkID]bool)
+	carried := make(map[engine.NetworkID][]netip.Prefix)
 	for _, seg := range found.Segments {
-		used[engine.NetworkID(seg.Network.Short())] = true
+		id := engine.NetworkID(seg.Network.Short())
+		carried[id] = append(carried[id], seg.Addrs...)
 	}
 	for _, h := range held {
 		for _, e := range h.Endpoints {
@@ -33,21 +36,23 @@ func (s *Service) yield(ctx context.Context, found engine.PlugInventory, held ma
 		if used[engine.NetworkID(n.ID.Short())] || n.Driver != driverBridge || n.Name == nameBridge && s.DefaultAddr.IsValid() {
 			continue
 		}
-		if err := s.resettle(ctx, n, occupied); err != nil {
+		if err := s.resettle(ctx, n, occupied, carried[engine.NetworkID(n.ID.Short())]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// resettle chooses the network's subnets again that were chosen and are occupied.
-func (s *Service) resettle(ctx context.Context, n *network, occupied []netip.Prefix) error {
+// resettle chooses the network's subnets again that were chosen and are occupied, but for those of the addresses that the network's
+// own bridge carries.
+func (s *Service) resettle(ctx context.Context, n *network, occupied, carried []netip.Prefix) error {
 	r := n.Network
 	changed := false
 	for _, pools := range []*[]engine.Pool{&r.Pools4, &r.Pools6} {
 		*pools = slices.Clone(*pools)
 		for i, p := range *pools {
-			if !p.Auto || !slices.ContainsFunc(occupied, p.Subnet.Overlaps) {
+			own := func(a netip.Prefix) bool { return a.Masked() == p.Subnet }
+			if !p.Auto || slices.ContainsFunc(carried, own) || !slices.ContainsFunc(occupied, p.Subnet.Overlaps) {
 				continue
 			}
 			subnet, err := s.choose(ctx, p.Subnet.Addr().Is6())

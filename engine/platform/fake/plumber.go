@@ -22,6 +22,7 @@ type Plumber struct {
 	foreign  map[string]bool
 	routes   []netip.Prefix
 	fail     func(call string) error
+	turn     sync.Mutex // Exclusive
 }
 
 // FailOn makes calls fail: f is asked before each with its name; what it returns is the call's error.
@@ -157,7 +158,7 @@ func (p *Plumber) Inventory(context.Context) (engine.PlugInventory, error) {
 	var inv engine.PlugInventory
 	for _, id := range slices.Sorted(maps.Keys(p.segments)) {
 		if s := p.segments[id]; s.Managed {
-			inv.Segments = append(inv.Segments, engine.Segment{Network: id, Managed: true, Bridge: s.Bridge})
+			inv.Segments = append(inv.Segments, engine.Segment{Network: id, Managed: true, Bridge: s.Bridge, Addrs: slices.Clone(s.Addrs)})
 		}
 	}
 	for _, host := range slices.Sorted(maps.Keys(p.plugs)) {
@@ -196,6 +197,15 @@ func (p *Plumber) Occupied(context.Context) ([]netip.Prefix, error) {
 		}
 	}
 	return all, nil
+}
+
+// Exclusive locks the host for one service after the other.
+func (p *Plumber) Exclusive(ctx context.Context) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p.turn.Lock()
+	return p.turn.Unlock, nil
 }
 
 // Cleanup forgets everything.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/undo"
+	"github.com/xcengine/xc/engine/platform/hostlock"
 )
 
 // Config is what a Plumber needs.
@@ -246,6 +247,9 @@ func (p *Plumber) Inventory(context.Context) (engine.PlugInventory, error) {
 	for name, m := range own {
 		if m.Container == "" {
 			s := engine.Segment{Network: engine.NetworkID(m.Network), Bridge: name, Managed: true}
+			if s.Addrs, err = p.addrs(name); err != nil && p.host.exists(name) {
+				return inv, fail("list networks", name, err)
+			}
 			inv.Segments = append(inv.Segments, s)
 			continue
 		}
@@ -324,6 +328,11 @@ func destination(r *route.RouteMessage) (netip.Prefix, bool) {
 		return netip.Prefix{}, false
 	}
 	return netip.PrefixFrom(addr, bits).Masked(), true
+}
+
+// Exclusive implements networks.Plumber.
+func (p *Plumber) Exclusive(ctx context.Context) (release func(), err error) {
+	return hostlock.Take(ctx, hostlock.Networks)
 }
 
 // Cleanup implements networks.Plumber.

@@ -55,11 +55,11 @@ func (p *Plumber) endGuest(link netlink.Link, s engine.Segment) error {
 	return p.endNote(noteOfGuest, s.Bridge)
 }
 
-// guests lists the networks on bridges of the administrator's.
-func (p *Plumber) guests() ([]engine.Segment, error) {
+// guests lists the networks on bridges of the administrator's, which carry addresses.
+func (p *Plumber) guests(carried map[string][]netip.Prefix) ([]engine.Segment, error) {
 	var all []engine.Segment
 	err := eachNote(p, noteOfGuest, func(bridge string, g guest) {
-		all = append(all, engine.Segment{Network: g.Network, Managed: true, Bridge: bridge})
+		all = append(all, engine.Segment{Network: g.Network, Managed: true, Bridge: bridge, Addrs: carried[bridge]})
 	})
 	return all, err
 }

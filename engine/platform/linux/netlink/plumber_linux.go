@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/platform/hostlock"
 )
 
 // Plumber is the networks service's driver for interfaces. It works in the network namespace in which New was called.
@@ -67,6 +68,10 @@ func (p *Plumber) Inventory(context.Context) (engine.PlugInventory, error) {
 			bridges[l.Attrs().Index] = l.Attrs().Name
 		}
 	}
+	carried, err := p.carried(bridges)
+	if err != nil {
+		return engine.PlugInventory{}, err
+	}
 	var inv engine.PlugInventory
 	for _, l := range links {
 		a := l.Attrs()
@@ -74,7 +79,7 @@ func (p *Plumber) Inventory(context.Context) (engine.PlugInventory, error) {
 		switch {
 		case !ok && (a.Alias != "" || !oursByName(a.Name, p.owner)):
 		case l.Type() == "bridge":
-			inv.Segments = append(inv.Segments, engine.Segment{Network: m.network, Managed: true, Bridge: a.Name})
+			inv.Segments = append(inv.Segments, engine.Segment{Network: m.network, Managed: true, Bridge: a.Name, Addrs: carried[a.Name]})
 		default:
 			inv.Plugs = append(inv.Plugs, engine.Plug{Container: m.container, Network: m.network, Bridge: bridges[a.MasterIndex], Host: a.Name})
 		}
@@ -83,19 +88,36 @@ func (p *Plumber) Inventory(context.Context) (engine.PlugInventory, error) {
 	if err != nil {
 		return inv, err
 	}
-	guests, err := p.guests()
+	guests, err := p.guests(carried)
 	inv.Plugs, inv.Segments = append(inv.Plugs, lent...), append(inv.Segments, guests...)
 	return inv, err
 }
 
-// links is every interface of the host. A list that changed while it was read is read again.
-func (p *Plumber) links() ([]netlink.Link, error) {
-	const attempts = 5
-	var err error
+// carried lists the addresses of interfaces, by name. They are given by index.
+func (p *Plumber) carried(names map[int]string) (map[string][]netip.Prefix, error) {
+	addrs, err := p.addrs()
+	carried := make(map[string][]netip.Prefix)
+	for _, a := range addrs {
+		if pre, ok := toPrefix(a.IPNet); ok && names[a.LinkIndex] != "" {
+			carried[names[a.LinkIndex]] = append(carried[names[a.LinkIndex]], pre)
+		}
+	}
+	return carried, err
+}
+
+// links is every interface of the host.
+func (p *Plumber) links() ([]netlink.Link, error) { return whole(p.host.LinkList) }
+
+// addrs is every address of the host.
+func (p *Plumber) addrs() ([]netlink.Addr, error) {
+	return whole(func() ([]netlink.Addr, error) { return p.host.AddrList(nil, netlink.FAMILY_ALL) })
+}
+
+// whole reads a list that the kernel gives in parts. One that changed meanwhile may lack what did not change, and is read again.
+func whole[T any](list func() ([]T, error)) (all []T, err error) {
+	const attempts = 20
 	for range attempts {
-		var all []netlink.Link
-		all, err = p.host.LinkList()
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
 			return all, err
 		}
 	}
@@ -112,12 +134,12 @@ func (p *Plumber) Occupied(context.Context) ([]netip.Prefix, error) {
 	for _, l := range links {
 		dead[l.Attrs().Index] = l.Attrs().Group == deadGroup(p.owner)
 	}
-	addrs, err := p.host.AddrList(nil, netlink.FAMILY_ALL)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+	addrs, err := p.addrs()
+	if err != nil {
 		return nil, err
 	}
-	routes, err := p.host.RouteList(nil, netlink.FAMILY_ALL)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+	routes, err := whole(func() ([]netlink.Route, error) { return p.host.RouteList(nil, netlink.FAMILY_ALL) })
+	if err != nil {
 		return nil, err
 	}
 	var all []netip.Prefix
@@ -132,6 +154,11 @@ func (p *Plumber) Occupied(context.Context) ([]netip.Prefix, error) {
 		}
 	}
 	return distinct(all), nil
+}
+
+// Exclusive implements networks.Plumber.
+func (p *Plumber) Exclusive(ctx context.Context) (release func(), err error) {
+	return hostlock.Take(ctx, hostlock.Networks)
 }
 
 // Cleanup removes every bridge and pair of the owner.
