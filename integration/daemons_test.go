@@ -1,11 +1,19 @@
 package integration
 
 import (
+	"context"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
 )
 
 // beside starts a second xcd, which has to fail, and returns what it said.
@@ -95,4 +103,64 @@ func TestDaemonsSideBySide(t *testing.T) {
 	sees(b)
 	b.must("rm", "-f", "web", "plain")
 	b.must("network", "rm", "net")
+}
+
+// TestDaemonsThatStartAtOnce starts several daemons on a host that has a network of none of them yet, and has all of them make
+// networks at the same time. What they choose must not overlap.
+func TestDaemonsThatStartAtOnce(t *testing.T) {
+	for round := range 3 {
+		t.Run(strconv.Itoa(round), func(t *testing.T) {
+			var all []*engine
+			for range 5 {
+				all = append(all, lay(t))
+			}
+			for _, e := range all {
+				e.launch()
+			}
+			for _, e := range all {
+				e.answers()
+			}
+			different(t, all)
+			var making sync.WaitGroup
+			for _, e := range all {
+				c := e.client()
+				making.Go(func() {
+					for _, name := range []string{"one", "two"} {
+						if _, err := c.NetworkCreate(context.Background(), name, network.CreateOptions{}); err != nil {
+							t.Errorf("create %s: %v", name, err)
+						}
+					}
+				})
+			}
+			making.Wait()
+			different(t, all)
+			for _, e := range all {
+				e.must("network", "rm", "one", "two")
+			}
+		})
+	}
+}
+
+// different checks that the networks of daemons have subnets which do not overlap.
+func different(t *testing.T, all []*engine) {
+	t.Helper()
+	taken := make(map[netip.Prefix]string)
+	for i, e := range all {
+		list, err := e.client().NetworkList(context.Background(), network.ListOptions{Filters: filters.NewArgs(filters.Arg("driver", "bridge"))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range list {
+			whose := fmt.Sprintf("%s of daemon %d", n.Name, i)
+			for _, c := range n.IPAM.Config {
+				subnet := netip.MustParsePrefix(c.Subnet)
+				for other, theirs := range taken {
+					if other.Overlaps(subnet) {
+						t.Errorf("%s has %s, %s has %s", whose, subnet, theirs, other)
+					}
+				}
+				taken[subnet] = whose
+			}
+		}
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,6 +36,15 @@ type engine struct {
 // start starts a daemon of the test's own with the test image loaded. Whatever it left on the host when the test ends is
 // an error. The options change how the daemon is started.
 func start(t testing.TB, options ...func(*engine)) *engine {
+	t.Helper()
+	e := lay(t, options...)
+	e.boot()
+	e.must("load", "-i", kit.image)
+	return e
+}
+
+// lay makes everything of a daemon but its process, which has to be launched before the test ends.
+func lay(t *testing.T, options ...func(*engine)) *engine {
 	t.Helper()
 	if kit.skip != "" {
 		t.Skip(kit.skip)
@@ -64,20 +72,19 @@ func start(t testing.TB, options ...func(*engine)) *engine {
 			t.Error(err)
 		}
 	})
-	e.boot()
-	e.must("load", "-i", kit.image)
 	return e
 }
-
-// booting is held while a daemon starts: two that choose the default network's addresses at the same moment may choose the same,
-// and one of them others after its next start.
-var booting sync.Mutex
 
 // boot starts the daemon's process and waits until it answers.
 func (e *engine) boot(env ...string) {
 	e.t.Helper()
-	booting.Lock()
-	defer booting.Unlock()
+	e.launch(env...)
+	e.answers()
+}
+
+// launch starts the daemon's process.
+func (e *engine) launch(env ...string) {
+	e.t.Helper()
 	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		e.t.Fatal(err)
@@ -97,6 +104,11 @@ func (e *engine) boot(env ...string) {
 		cmd.Wait() //nolint:errcheck // it is killed by some tests
 		close(gone)
 	}(e.cmd, e.gone)
+}
+
+// answers waits until the daemon does.
+func (e *engine) answers() {
+	e.t.Helper()
 	c := e.client()
 	for end := time.Now().Add(kit.patience * 30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if _, err := c.Ping(context.Background()); err == nil {
@@ -104,7 +116,7 @@ func (e *engine) boot(env ...string) {
 		}
 		select {
 		case <-e.gone:
-			text, _ := os.ReadFile(log.Name())
+			text, _ := os.ReadFile(filepath.Join(e.dir, "log"))
 			e.t.Fatalf("the daemon ended at its start:\n%s", lastLines(string(text), 20))
 		default:
 		}
