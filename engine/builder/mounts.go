@@ -15,7 +15,8 @@ import (
 	"github.com/xcengine/xc/engine/internal/fstree"
 )
 
-// mounts are those of one RUN step.
+// mounts are those of one RUN step. What they are is known before the step is looked for in the cache; what the host must have
+// for them is made when it is not there.
 type mounts struct {
 	specs []engine.MountSpec
 	env   []string
@@ -23,7 +24,9 @@ type mounts struct {
 
 	agents int // ssh agents at places of their own
 
-	undo []func(context.Context) error
+	caches []cacheWish
+	todo   []func(context.Context) error
+	undo   []func(context.Context) error
 }
 
 // close gives back what only this step had.
@@ -37,18 +40,31 @@ func (m *mounts) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// openMounts makes what a step mounts.
-func (st *stage) openMounts(ctx context.Context, wanted []*instructions.Mount) (*mounts, error) {
+// mounts reads what a step mounts. It waits for the stages that are named; whoever opens the mounts then waits for none.
+func (st *stage) mounts(ctx context.Context, wanted []*instructions.Mount) (*mounts, error) {
 	m := &mounts{}
 	for _, w := range wanted {
-		if err := st.openMount(ctx, m, w); err != nil {
-			return nil, errors.Join(err, m.close(ctx))
+		if err := st.mount(ctx, m, w); err != nil {
+			return nil, err
 		}
 	}
 	return m, nil
 }
 
-func (st *stage) openMount(ctx context.Context, m *mounts, w *instructions.Mount) error {
+// openMounts makes what the mounts need. The caller closes them, also after an error.
+func (st *stage) openMounts(ctx context.Context, m *mounts) error {
+	if err := st.openCaches(ctx, m); err != nil {
+		return err
+	}
+	for _, do := range m.todo {
+		if err := do(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (st *stage) mount(ctx context.Context, m *mounts, w *instructions.Mount) error {
 	target := w.Target
 	if target != "" && !path.IsAbs(target) {
 		target = path.Join("/", st.config.Process.WorkDir, target)
@@ -70,8 +86,10 @@ func (st *stage) openMount(ctx context.Context, m *mounts, w *instructions.Mount
 	return invalidf("unsupported mount type %q", w.Type)
 }
 
-func (m *mounts) bind(source, target string, readOnly bool) {
+// bind adds a mount and returns its number. The source may be told later.
+func (m *mounts) bind(source, target string, readOnly bool) int {
 	m.specs = append(m.specs, engine.MountSpec{Kind: engine.MountBind, Origin: engine.OriginMounts, Source: source, Target: path.Clean(target), ReadOnly: readOnly})
+	return len(m.specs) - 1
 }
 
 // bindMount shows files of the context, a stage or an image. What is written to it is lost with the step.
@@ -89,12 +107,13 @@ func (st *stage) bindMount(ctx context.Context, m *mounts, w *instructions.Mount
 	if err != nil {
 		return err
 	}
+	spec := m.bind(host, target, w.ReadOnly)
 	if !w.ReadOnly {
-		if host, err = st.b.scratchCopy(ctx, m, host); err != nil {
+		m.todo = append(m.todo, func(ctx context.Context) (err error) {
+			m.specs[spec].Source, err = st.b.scratchCopy(ctx, m, host)
 			return err
-		}
+		})
 	}
-	m.bind(host, target, w.ReadOnly)
 	return nil
 }
 
@@ -145,29 +164,29 @@ func (st *stage) secretMount(m *mounts, w *instructions.Mount, target string) er
 	if target == "" {
 		target = "/run/secrets/" + path.Base(id)
 	}
-	return st.b.privateFile(m, target, content, fileMode(w.Mode, 0o400), number(w.UID), number(w.GID))
-}
-
-// privateFile mounts a file that exists for this step alone.
-func (b *build) privateFile(m *mounts, target string, content []byte, mode os.FileMode, uid, gid int) error {
-	dir, err := os.MkdirTemp(b.dir, "file-")
-	if err != nil {
-		return err
-	}
-	m.undo = append(m.undo, func(context.Context) error { return os.RemoveAll(dir) })
-	file := filepath.Join(dir, "content")
-	if err := errors.Join(os.WriteFile(file, content, 0o600), os.Chown(file, uid, gid), os.Chmod(file, mode)); err != nil {
-		return err
-	}
-	m.bind(file, target, true)
+	m.privateFile(st.b.dir, target, content, fileMode(w.Mode, 0o400), number(w.UID), number(w.GID))
 	return nil
 }
 
+// privateFile mounts a file that exists for this step alone, below dir.
+func (m *mounts) privateFile(dir, target string, content []byte, mode os.FileMode, uid, gid int) {
+	spec := m.bind("", target, true)
+	m.todo = append(m.todo, func(context.Context) error {
+		own, err := os.MkdirTemp(dir, "file-")
+		if err != nil {
+			return err
+		}
+		m.undo = append(m.undo, func(context.Context) error { return os.RemoveAll(own) })
+		file := filepath.Join(own, "content")
+		m.specs[spec].Source = file
+		return errors.Join(os.WriteFile(file, content, 0o600), os.Chown(file, uid, gid), os.Chmod(file, mode))
+	})
+}
+
 // addScript shows a heredoc as a program.
-func (m *mounts) addScript(dir, target, data string) error {
+func (m *mounts) addScript(dir, target, data string) {
 	m.keys = append(m.keys, "script "+data)
-	b := &build{dir: dir}
-	return b.privateFile(m, target, []byte(data), 0o755, 0, 0)
+	m.privateFile(dir, target, []byte(data), 0o755, 0, 0)
 }
 
 // sshMount shows the socket of an agent and names it to the command.

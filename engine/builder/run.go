@@ -30,16 +30,14 @@ func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) e
 		return err
 	}
 	args := st.args.env(st.config.Process.Env)
-	m, err := st.openMounts(ctx, instructions.GetMounts(cmd))
+	m, err := st.mounts(ctx, instructions.GetMounts(cmd))
 	if err != nil {
 		return err
 	}
-	defer m.close(ctx)
 	if script != nil {
-		if err := m.addScript(st.b.dir, words[0], script.Data); err != nil {
-			return err
-		}
+		m.addScript(st.b.dir, words[0], script.Data)
 	}
+	defer m.close(ctx)
 	r := &running{st: st, words: words, env: args, mounts: m, network: instructions.GetNetwork(cmd)}
 	return st.commit(ctx, change{
 		config: st.config, author: st.author, command: st.args.withArguments(args, words),
@@ -98,6 +96,9 @@ func (r *running) layer(ctx context.Context) (io.ReadCloser, func(bool), error) 
 		return nil, nil, invalidf("exec: %q: stat %s: no such file or directory", r.words[0], r.words[0])
 	}
 	b := r.st.b
+	if err := r.st.openMounts(ctx, r.mounts); err != nil {
+		return nil, nil, err
+	}
 	made, err := b.s.Containers.Create(ctx, r.request())
 	if err != nil {
 		return nil, nil, err
