@@ -31,6 +31,9 @@ type BuildRequest struct {
 	// KeepLast makes what there was before a step that fails one of the user's images, without a name.
 	KeepLast bool
 
+	// Confined is for a user who is not root: the recipe gets neither the host's network nor what root's ssh keys open.
+	Confined bool
+
 	Network   NetworkSpec // of RUN steps
 	Resources Resources   // of RUN steps
 	Security  Security    // of RUN steps

@@ -74,6 +74,9 @@ type Spec struct {
 	// Transient containers do a step of a longer operation and do not outlive the daemon that made them: the next one
 	// removes them.
 	Transient bool
+	// SecretEnv are further variables of main, over all others, that nobody is shown and that are not kept: a container that
+	// outlives the daemon is started without them.
+	SecretEnv []string
 
 	// Echo keeps fields of the request that have no meaning for the engine but must come back in inspect, as the API
 	// that took them encoded them.

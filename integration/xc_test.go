@@ -409,6 +409,7 @@ func TestXCForUsers(t *testing.T) {
 	for _, do := range []error{
 		os.Chmod(e.dir, 0o755), os.WriteFile(filepath.Join(e.dir, "xc"), program, 0o755), os.Mkdir(home, 0o755),
 		os.WriteFile(filepath.Join(home, "mine"), []byte("of the user\n"), 0o600), os.WriteFile(filepath.Join(home, "Dockerfile"), []byte("FROM testbox\nCOPY mine /mine\n"), 0o644),
+		os.WriteFile(filepath.Join(home, "Host"), []byte("FROM testbox\nRUN --network=host true\n"), 0o644),
 		os.WriteFile(filepath.Join(e.dir, "roots"), []byte("of root\n"), 0o600),
 		os.Chown(home, uid, uid), os.Chown(filepath.Join(home, "mine"), uid, uid),
 	} {
@@ -443,6 +444,8 @@ func TestXCForUsers(t *testing.T) {
 		{[]string{"run", "-v", closed + ":/s:ro", "testbox", "true"}, 1, "", "has not shown that " + closed + " can be opened"},
 		{[]string{"run", "-v", home + ":/h:ro", "testbox", "true"}, 1, "", `needs the right "path", or to be among the "paths"`},
 		{[]string{"build", "-t", "made", "."}, 0, "", ""},
+		{[]string{"build", "-f", "Host", "-t", "host", "."}, 1, "", "only root may build with the network host"},
+		{[]string{"build", "-t", "host", "ssh://git@192.0.2.1/x"}, 1, "", "only root may fetch by ssh"},
 		{[]string{"run", "made", "cat", "/mine"}, 0, "of the user\n", ""},
 		{[]string{"create", "--name", "kept", "testbox"}, 0, "", ""},
 		{[]string{"cp", "mine", "kept:/tmp/mine"}, 0, "", ""},

@@ -86,7 +86,7 @@ func isURL(name string) bool {
 func (c *copying) addURL(ctx context.Context, address, checksum string, unpack bool) error {
 	u, err := url.Parse(address)
 	if err != nil {
-		return c.failed(err)
+		return c.failed(fmt.Errorf("%s is no address: %w", redacted(address), errors.Unwrap(err)))
 	}
 	page, err := c.st.b.s.Web.Get(ctx, address)
 	if err != nil {

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/fstree"
+	"github.com/xcengine/xc/engine/internal/runner"
 )
 
 func TestArgumentsAndTheirScope(t *testing.T) {
@@ -88,6 +90,49 @@ func TestRepositories(t *testing.T) {
 			t.Errorf("%+v: %v", r, err)
 		}
 	}
+}
+
+func TestAddressesAreShownWithoutSecrets(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://host/x@1.git": "https://host/x@1.git", "https://token@host/x.git": "https://xxxxx@host/x.git", "http://u:p@host": "http://xxxxx@host",
+		"https://u:a/b%zz@host/x": "https://xxxxx@host/x", "https://u:p@host?a@b": "https://xxxxx@host?a@b", "git@host:x": "git@host:x", "ssh://git@host/x": "ssh://git@host/x",
+	} {
+		if got := redacted(address); got != want {
+			t.Errorf("%s is shown as %s, want %s", address, got, want)
+		}
+	}
+}
+
+// What is secret of an address reaches git, and nobody who looks at its arguments or at the clone.
+func TestGitIsToldSecretsAlone(t *testing.T) {
+	for _, c := range []struct{ remote, shown, secret string }{
+		{"https://token@host/x.git", "https://host/x.git", "token@host"}, {"http://u:p@host/x.git", "http://host/x.git", "u:p@host"}, {"git@host:x.git", "git@host:x.git", ""},
+	} {
+		run := &recorder{}
+		b := &build{s: &Service{Config: Config{Runner: run}}, dir: t.TempDir()}
+		if _, _, err := b.clone(t.Context(), repository{remote: c.remote}); err != nil {
+			t.Fatal(err)
+		}
+		argv, env := fmt.Sprint(run.argv), fmt.Sprint(run.env)
+		if !strings.Contains(argv, c.shown) || c.secret != "" && (strings.Contains(argv, c.secret) || !strings.Contains(env, c.secret)) {
+			t.Errorf("%s: git %s with %s", c.remote, argv, env)
+		}
+		b.req.Confined = true
+		if _, _, err := b.clone(t.Context(), repository{remote: c.remote}); (engine.KindOf(err) == engine.Forbidden) != (c.secret == "") {
+			t.Errorf("%s for a user: %v", c.remote, err)
+		}
+	}
+}
+
+// recorder notes what it is to execute.
+type recorder struct {
+	argv [][]string
+	env  []string
+}
+
+func (r *recorder) Run(_ context.Context, c runner.Cmd) (runner.Result, error) {
+	r.argv, r.env = append(r.argv, c.Argv), c.Env
+	return runner.Result{}, nil
 }
 
 func TestKeptParents(t *testing.T) {

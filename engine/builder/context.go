@@ -84,7 +84,7 @@ func (b *build) bringContext(ctx context.Context) (dir string, err error) {
 		if err != nil {
 			return "", err
 		}
-		return "", b.parse(bytes.NewReader(text), b.req.Remote)
+		return "", b.parse(bytes.NewReader(text), redacted(b.req.Remote))
 	}
 	return b.unpack(ctx, body)
 }

@@ -15,6 +15,11 @@ func invalidf(format string, args ...any) error {
 	return &engine.Error{Op: "build", Kind: engine.Invalid, Resource: engine.ResourceBuild, Err: fmt.Errorf(format, args...)}
 }
 
+// forbidden is for what the build's user may not do.
+func forbidden(why string) error {
+	return &engine.Error{Op: "build", Kind: engine.Forbidden, Resource: engine.ResourceBuild, Err: errors.New(why)}
+}
+
 func invalid(err error) error {
 	var known *engine.Error
 	if err == nil || errors.As(err, &known) {

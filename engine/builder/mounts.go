@@ -18,9 +18,10 @@ import (
 // mounts are those of one RUN step. What they are is known before the step is looked for in the cache; what the host must have
 // for them is made when it is not there.
 type mounts struct {
-	specs []engine.MountSpec
-	env   []string
-	keys  []string // what of them the step's result depends on
+	specs   []engine.MountSpec
+	env     []string // under the image's own
+	secrets []string // variables too, over all others
+	keys    []string // what of them the step's result depends on
 
 	agents int // ssh agents at places of their own
 
@@ -156,7 +157,7 @@ func (st *stage) secretMount(m *mounts, w *instructions.Mount, target string) er
 		return nil
 	}
 	if w.Env != nil {
-		m.env = append(m.env, cmp.Or(*w.Env, id)+"="+string(content))
+		m.secrets = append(m.secrets, cmp.Or(*w.Env, id)+"="+string(content))
 		if w.Target == "" {
 			return nil
 		}
@@ -209,7 +210,9 @@ func (st *stage) sshMount(m *mounts, w *instructions.Mount, target string) error
 		m.agents++
 	}
 	m.bind(socket, target, false)
-	m.env = append(m.env, "SSH_AUTH_SOCK="+target)
+	if len(m.env) == 0 { // of several agents the first is the one
+		m.env = []string{"SSH_AUTH_SOCK=" + target}
+	}
 	return nil
 }
 

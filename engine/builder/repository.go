@@ -53,17 +53,21 @@ func (b *build) clone(ctx context.Context, r repository) (dir, commit string, er
 	if strings.HasPrefix(r.remote, "-") || strings.HasPrefix(r.ref, "-") {
 		return "", "", invalidf("invalid git reference: %s", r.remote+"#"+r.ref)
 	}
+	if r.bySSH() && b.req.Confined {
+		return "", "", forbidden("only root may fetch by ssh, which takes root's keys")
+	}
 	if dir, err = os.MkdirTemp(b.dir, "git-"); err != nil {
 		return "", "", err
 	}
-	err = b.checkOut(ctx, dir, r)
+	g := b.git(dir, r)
+	err = g.checkOut(ctx, r.ref)
 	if err == nil {
-		_, err = b.git(ctx, dir, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
+		_, err = g.run(ctx, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
 	}
 	if err != nil {
 		return "", "", invalidf("failed to fetch %s: %w", redacted(r.remote), err)
 	}
-	res, err := b.git(ctx, dir, "rev-parse", "HEAD")
+	res, err := g.run(ctx, "rev-parse", "HEAD")
 	if err != nil {
 		return "", "", err
 	}
@@ -76,37 +80,78 @@ func (b *build) clone(ctx context.Context, r repository) (dir, commit string, er
 	return dir, strings.TrimSpace(res.Stdout), nil
 }
 
+func (r repository) bySSH() bool {
+	return strings.HasPrefix(r.remote, "ssh://") || scpLike.MatchString(r.remote)
+}
+
+// git is one clone that is worked on.
+type git struct {
+	runner runner.Runner
+	dir    string
+	remote string
+	env    []string
+}
+
+// git asks nobody for anything, and speaks none of the protocols that would run programs. A name and a password in the
+// remote's address go to the address's host, in the environment of git alone: not among its arguments, which every user of the
+// host can see, and not into the clone.
+func (b *build) git(dir string, r repository) *git {
+	g := &git{runner: b.s.Runner, dir: dir, remote: r.remote}
+	g.env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_PROTOCOL_FROM_USER=0", "GIT_CONFIG_NOSYSTEM=1", "HOME="+b.dir)
+	config := [][2]string{}
+	if u, err := url.Parse(r.remote); err == nil && isURL(r.remote) && u.User != nil {
+		host := u.Scheme + "://" + u.Host + "/"
+		config = append(config, [2]string{"url." + u.Scheme + "://" + u.User.String() + "@" + u.Host + "/.insteadOf", host})
+		u.User = nil
+		g.remote = u.String()
+	}
+	config = append(config, [2]string{"remote.origin.url", g.remote}) // what submodules' addresses go out from
+	for i, kv := range config {
+		g.env = append(g.env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", i, kv[0]), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", i, kv[1]))
+	}
+	g.env = append(g.env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", len(config)))
+	return g
+}
+
+func (g *git) run(ctx context.Context, argv ...string) (runner.Result, error) {
+	return g.runner.Run(ctx, runner.Cmd{Argv: append([]string{"git", "-C", g.dir}, argv...), Env: g.env})
+}
+
 // checkOut fetches what is wanted alone. Servers that give no single commit, or no history cut short, are asked for all.
-func (b *build) checkOut(ctx context.Context, dir string, r repository) error {
-	if _, err := b.git(ctx, dir, "init", "--quiet"); err != nil {
+func (g *git) checkOut(ctx context.Context, ref string) error {
+	if _, err := g.run(ctx, "init", "--quiet"); err != nil {
 		return err
 	}
 	found := "FETCH_HEAD"
-	_, err := b.git(ctx, dir, "fetch", "--quiet", "--depth", "1", "--end-of-options", r.remote, cmp.Or(r.ref, "HEAD"))
+	_, err := g.run(ctx, "fetch", "--quiet", "--depth", "1", "--end-of-options", g.remote, cmp.Or(ref, "HEAD"))
 	if err != nil && ctx.Err() == nil {
-		if _, all := b.git(ctx, dir, "fetch", "--quiet", "--tags", "--update-head-ok", "--end-of-options", r.remote, "HEAD", "+refs/heads/*:refs/heads/*"); all != nil {
+		if _, all := g.run(ctx, "fetch", "--quiet", "--tags", "--update-head-ok", "--end-of-options", g.remote, "HEAD", "+refs/heads/*:refs/heads/*"); all != nil {
 			return err
 		}
-		if r.ref != "" {
-			found = r.ref
+		if ref != "" {
+			found = ref
 		}
 	}
-	if _, missing := b.git(ctx, dir, "checkout", "--quiet", "--detach", found, "--"); missing != nil {
+	if _, missing := g.run(ctx, "checkout", "--quiet", "--detach", found, "--"); missing != nil {
 		return errors.Join(err, missing)
 	}
 	return nil
 }
 
-// git runs git without asking anyone for anything, and without the protocols that would run programs.
-func (b *build) git(ctx context.Context, dir string, argv ...string) (runner.Result, error) {
-	env := append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_PROTOCOL_FROM_USER=0", "GIT_CONFIG_NOSYSTEM=1", "HOME="+b.dir)
-	return b.s.Runner.Run(ctx, runner.Cmd{Argv: append([]string{"git", "-C", dir}, argv...), Env: env})
-}
-
-// redacted is an address without the password that may be in it.
+// redacted is an address without the name and the password that may be in it: a name alone may be a token.
 func redacted(remote string) string {
-	if u, err := url.Parse(remote); err == nil {
-		return u.Redacted()
+	if !isURL(remote) {
+		return remote
+	}
+	scheme, rest, _ := strings.Cut(remote, "://")
+	end := len(rest) // an address that cannot be read may have anything in its password
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		if _, err := url.Parse(remote); err == nil {
+			end = i
+		}
+	}
+	if i := strings.LastIndex(rest[:end], "@"); i >= 0 {
+		return scheme + "://xxxxx" + rest[i:]
 	}
 	return remote
 }

@@ -29,6 +29,10 @@ func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) e
 	if err != nil {
 		return err
 	}
+	network := instructions.GetNetwork(cmd)
+	if network == instructions.NetworkHost && st.b.req.Confined {
+		return forbidden("only root may build with the network host")
+	}
 	args := st.args.env(st.config.Process.Env)
 	m, err := st.mounts(ctx, instructions.GetMounts(cmd))
 	if err != nil {
@@ -38,7 +42,7 @@ func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) e
 		m.addScript(st.b.dir, words[0], script.Data)
 	}
 	defer m.close(ctx)
-	r := &running{st: st, words: words, env: args, mounts: m, network: instructions.GetNetwork(cmd)}
+	r := &running{st: st, words: words, env: args, mounts: m, network: network}
 	return st.commit(ctx, change{
 		config: st.config, author: st.author, command: st.args.withArguments(args, words),
 		also: append(m.keys, "network="+string(r.network)), hidden: len(m.keys) > 0, layer: r.layer,
@@ -246,7 +250,8 @@ func (r *running) request() engine.CreateRequest {
 			Entrypoint: []string{""}, Cmd: r.words, Env: slices.Concat(r.mounts.env, config.Process.Env, r.env),
 			WorkDir: config.Process.WorkDir, User: config.Process.User,
 		},
-		Health: &engine.HealthSpec{Test: []string{"NONE"}}, Mounts: r.mounts.specs, Network: req.Network, Resources: req.Resources,
+		SecretEnv: r.mounts.secrets,
+		Health:    &engine.HealthSpec{Test: []string{"NONE"}}, Mounts: r.mounts.specs, Network: req.Network, Resources: req.Resources,
 		Security: req.Security, Transient: !req.KeepContainers, Bare: true,
 	}
 	if spec.Transient {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -35,17 +36,17 @@ func newWeb(agent string, proxy func(*http.Request) (*url.URL, error)) web {
 func (w web) Get(ctx context.Context, address string) (builder.Page, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return builder.Page{}, err
+		return builder.Page{}, told(err)
 	}
 	req.Header.Set("User-Agent", w.agent)
 	res, err := w.client.Do(req)
 	if err != nil {
-		return builder.Page{}, err
+		return builder.Page{}, told(err)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		_, _ = io.CopyN(io.Discard, res.Body, 1<<10) // so that the connection may serve again
 		res.Body.Close()
-		return builder.Page{}, &engine.Error{Op: "fetch", Kind: engine.Invalid, Err: fmt.Errorf("error fetching remote content %s: got status: %s", req.URL.Redacted(), res.Status)}
+		return builder.Page{}, &engine.Error{Op: "fetch", Kind: engine.Invalid, Err: fmt.Errorf("error fetching remote content %s: got status: %s", shown(address), res.Status)}
 	}
 	p := builder.Page{ReadCloser: res.Body, ContentType: res.Header.Get("Content-Type"), Size: res.ContentLength}
 	if _, params, err := mime.ParseMediaType(res.Header.Get("Content-Disposition")); err == nil {
@@ -55,6 +56,25 @@ func (w web) Get(ctx context.Context, address string) (builder.Page, error) {
 		p.Modified = at
 	}
 	return p, nil
+}
+
+// told is an error without the address: who asked knows it, and tells it in a way that may be shown.
+func told(err error) error {
+	var e *url.Error
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// shown is an address as errors tell it: without a name and a password, for a name alone may be a token.
+func shown(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil {
+		return address
+	}
+	u.User = url.User("xxxxx")
+	return u.String()
 }
 
 // buildRoots gives a builder clones and what was changed in them.

@@ -9,8 +9,9 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
-// PutContainer writes a container's record, new or not. A name that another container holds is a Conflict.
+// PutContainer writes a container's record, new or not, without its secrets. A name that another container holds is a Conflict.
 func (d *DB) PutContainer(ctx context.Context, c engine.Container) error {
+	c.Spec.SecretEnv = nil
 	record, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("encode container %s: %w", c.ID, err)

@@ -166,7 +166,7 @@ func (s *Service) bringUp(ctx context.Context, u *unit, r *run, undone *undo.Sta
 // environment is what a container's programs have beyond what the platform gives them: the network's words and those of
 // links, then its own, which win.
 func (s *Service) environment(c engine.Container, box engine.Sandbox, links []string) []string {
-	return slices.Concat(s.Networks.Environment(attachment(c, box)), links, c.Spec.Process.Env)
+	return slices.Concat(s.Networks.Environment(attachment(c, box)), links, c.Spec.Process.Env, c.Spec.SecretEnv)
 }
 
 // sandboxSpec renders what the platform needs to know of a container, whether it runs or not: all but its peers, which may be gone.

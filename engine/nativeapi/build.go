@@ -36,7 +36,7 @@ func (s *Server) build(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	req.Context = content
+	req.Context, req.Confined = content, !c.peer.root
 	if (content == nil) == (req.Remote == "") {
 		return invalid(errors.New("a build needs a context or a remote one, not both"))
 	}
