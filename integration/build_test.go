@@ -383,6 +383,28 @@ func TestBuildCache(t *testing.T) {
 	}
 }
 
+// A base that has no name any more, and that only the cache needs, is shown no longer and goes with the cache.
+func TestPruneTakesTheCachesBase(t *testing.T) {
+	e := start(t)
+	archive := tarOf(t, map[string]string{"f": "f"})
+	for how, forget := range map[string][]string{"pruned": {"image", "prune", "-a", "-f"}, "removed": {"rmi", "base"}} {
+		if r := e.feed(archive, "import", "-", "base"); r.code != 0 {
+			t.Fatal(r.err)
+		}
+		dir := recipe{text: "FROM base AS a\nENV A=1\nENV B=1\nFROM base\nCOPY --from=a /f /g\n"}.plant(t)
+		e.must("build", dir)
+		e.must("image", "prune", "-f")
+		e.must(forget...)
+		if got := e.must("images", "--format", "{{.Repository}}"); strings.Contains(got, "none") {
+			t.Errorf("%s: shown are %s", how, got)
+		}
+		e.must("builder", "prune", "-f", "-a")
+		if got := e.must("images", "-a", "--format", "{{.Repository}}"); strings.Contains(got, "none") || strings.Contains(got, "base") {
+			t.Errorf("%s: there are %s", how, got)
+		}
+	}
+}
+
 // A build whose client leaves ends, and leaves nothing.
 func TestBuildEndsWithItsClient(t *testing.T) {
 	e := start(t)

@@ -2,6 +2,8 @@ package images
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/xcengine/xc/engine"
 )
@@ -67,6 +69,18 @@ func (s *Service) RemoveIntermediate(ctx context.Context, id engine.ImageID) (in
 // intermediate reports whether an image is only a build's and has no name by which a user could mean it.
 func (s *Service) intermediate(e *entry) bool {
 	return e.rec.Intermediate && len(s.index.refs(e.rec.ID)) == 0
+}
+
+// cacheAlone reports whether all that an image carries are images that only a build's cache keeps.
+func (s *Service) cacheAlone(e *entry) bool {
+	var children []engine.ImageID
+	s.index.view(func() { children = slices.Collect(maps.Keys(s.index.children[e.rec.ID])) })
+	for _, id := range children {
+		if child, ok := s.index.get(id); ok && !(s.intermediate(child) && s.cacheAlone(child)) {
+			return false
+		}
+	}
+	return true
 }
 
 // Intermediate lists the images that only a build's cache keeps.

@@ -218,7 +218,7 @@ func (r *removal) image(ctx context.Context, e *entry, force, prune, quiet bool)
 		dangling := len(r.s.index.refs(e.rec.ID)) == 0 && !r.s.hasChildren(e)
 		used := engine.HasReason(err, engine.ReasonInUse) || engine.HasReason(err, engine.ReasonRunning)
 		if quiet && (!dangling || used) {
-			return nil
+			return r.leave(ctx, e)
 		}
 		return err
 	}
@@ -243,6 +243,19 @@ func (r *removal) image(ctx context.Context, e *entry, force, prune, quiet bool)
 		return nil
 	}
 	return r.image(ctx, parent, false, true, true)
+}
+
+// leave gives an image that would go but for others to the builds' cache, if the others are all the cache's: it goes with them.
+func (r *removal) leave(ctx context.Context, e *entry) error {
+	if e.rec.Intermediate || len(r.s.index.refs(e.rec.ID)) > 0 || !r.s.hasChildren(e) || !r.s.cacheAlone(e) {
+		return nil
+	}
+	rec := e.rec
+	rec.Intermediate = true
+	return r.s.changeLocked(ctx, func(c *engine.ImageChange) error {
+		c.Put = append(c.Put, rec)
+		return nil
+	})
 }
 
 // conflict is a set of reasons not to remove an image.
