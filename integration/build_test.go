@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -403,6 +404,53 @@ func TestPruneTakesTheCachesBase(t *testing.T) {
 			t.Errorf("%s: there are %s", how, got)
 		}
 	}
+}
+
+// Builds of one tree at once do each step once and come to one image; when the one that does a step is ended, another does it.
+func TestBuildsOfOneTreeAtOnce(t *testing.T) {
+	e := start(t)
+	dir := recipe{
+		text:  "FROM testbox AS a\nCOPY d /d\nRUN sleep 1 && echo a > /a\nFROM testbox\nCOPY --from=a /a /d/f /\nRUN echo b > /b\n",
+		files: map[string]string{"d/f": "f"},
+	}.plant(t)
+	first := make([]*exec.Cmd, 6)
+	out := make([]bytes.Buffer, len(first))
+	for i := range first {
+		first[i] = e.command(t.Context(), "build", "-t", "same", dir)
+		first[i].Stdout = &out[i]
+		if err := first[i].Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, built := 0, map[string]bool{}
+	for i, cmd := range first {
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v\n%s", err, out[i].String())
+		}
+		runs += strings.Count(out[i].String(), "Running in")
+		_, id, _ := strings.Cut(out[i].String(), "Successfully built ")
+		built[id] = true
+	}
+	if runs != 2 || len(built) != 1 {
+		t.Errorf("%d steps ran, and there were built %v", runs, built)
+	}
+	long := recipe{text: "FROM testbox\nRUN test -e /tmp/x || sleep 2\n"}.plant(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended, next := e.command(ctx, "build", long), e.command(t.Context(), "build", long)
+	if err := ended.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the step runs", func() bool { return e.must("ps", "-q") != "" })
+	if err := next.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	ended.Wait() //nolint:errcheck // it was killed
+	if err := next.Wait(); err != nil {
+		t.Errorf("the build that waited: %v", err)
+	}
+	eventually(t, "no container is left", func() bool { return e.must("ps", "-aq") == "" })
 }
 
 // A build whose client leaves ends, and leaves nothing.

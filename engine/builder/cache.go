@@ -19,11 +19,12 @@ type cache struct {
 
 	mu      sync.Mutex
 	entries map[string]engine.BuildCacheEntry
-	touched map[string]bool // used since they were written
+	touched map[string]bool          // used since they were written
+	begun   map[string]chan struct{} // steps that are looked for or done; closed when that ends
 }
 
 func newCache(store Store, entries []engine.BuildCacheEntry) *cache {
-	c := &cache{store: store, entries: map[string]engine.BuildCacheEntry{}, touched: map[string]bool{}}
+	c := &cache{store: store, entries: map[string]engine.BuildCacheEntry{}, touched: map[string]bool{}, begun: map[string]chan struct{}{}}
 	for _, e := range entries {
 		c.entries[e.Key] = e
 	}
@@ -52,6 +53,32 @@ func (in inputs) key() (string, error) {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// begin waits until no other build is at the step of a key: whoever comes second finds what the first made. The caller calls
+// end.
+func (c *cache) begin(ctx context.Context, key string) (end func(), err error) {
+	for {
+		c.mu.Lock()
+		others := c.begun[key]
+		if others == nil {
+			own := make(chan struct{})
+			c.begun[key] = own
+			c.mu.Unlock()
+			return func() {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				delete(c.begun, key)
+				close(own)
+			}, nil
+		}
+		c.mu.Unlock()
+		select {
+		case <-others:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // find returns the image of a key and notes that it was used.

@@ -249,6 +249,11 @@ func (st *stage) commit(ctx context.Context, c change) error {
 		return err
 	}
 	if !st.b.req.NoCache {
+		end, err := st.b.s.cache.begin(ctx, key)
+		if err != nil {
+			return err
+		}
+		defer end()
 		if img, ok := st.cached(ctx, key, in); ok {
 			st.report(engine.BuildEvent{Kind: engine.BuildCached})
 			st.adopt(img, c)
