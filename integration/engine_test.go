@@ -44,7 +44,7 @@ func start(t testing.TB, options ...func(*engine)) *engine {
 }
 
 // lay makes everything of a daemon but its process, which has to be launched before the test ends.
-func lay(t *testing.T, options ...func(*engine)) *engine {
+func lay(t testing.TB, options ...func(*engine)) *engine {
 	t.Helper()
 	if kit.skip != "" {
 		t.Skip(kit.skip)
