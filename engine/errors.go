@@ -93,8 +93,9 @@ const (
 	ReasonRemoving         Reason = "removing"          // removal is already in progress
 	ReasonInUse            Reason = "in-use"            // Args: ids or names of the users
 	ReasonPredefined       Reason = "predefined"        // a network that the engine itself owns
-	ReasonPortTaken        Reason = "port-taken"        // held by one of our containers; Args: host address with port
-	ReasonPortBusy         Reason = "port-busy"         // held by another program; Args: host address with port, protocol
+	ReasonPortTaken        Reason = "port-taken"        // held by one of our containers; Args: host address with port, as it is held
+	ReasonPortsTaken       Reason = "ports-taken"       // all that it could be chosen from are held by our containers
+	ReasonPortBusy         Reason = "port-busy"         // held by another program; Args: host address with port, protocol, container's address with port
 	ReasonNoCommand        Reason = "no-command"        // neither the image nor the request says what to run
 	ReasonExecNotFound     Reason = "exec-not-found"    // Args: the word that was looked up
 	ReasonExecDenied       Reason = "exec-denied"       // Args: the word that was looked up

@@ -28,7 +28,7 @@ func TestRefusalsAsDockerd(t *testing.T) {
 		{[]string{"run", "--rm", "--volumes-from", "nope", "testbox"}, "No such container: nope"},
 		{[]string{"run", "--rm", "--link", "nope:alias", "testbox"}, "could not get container for nope: No such container: nope"},
 		{[]string{"run", "--rm", "--name", "taken", "-p", busy.Addr().String() + ":80", "testbox"}, "driver failed programming external connectivity on endpoint taken ("},
-		{[]string{"run", "--rm", "-p", busy.Addr().String() + ":80", "testbox"}, "failed to bind host port for " + busy.Addr().String() + "/tcp: address already in use"},
+		{[]string{"run", "--rm", "-p", busy.Addr().String() + ":80", "testbox"}, ":80/tcp: address already in use"},
 		{[]string{"run", "--rm", "--device", "/dev/nope", "testbox"}, refusesDevice},
 		{[]string{"run", "--rm", "--group-add", "nope", "testbox"}, "Unable to find group nope: no matching entries in group file"},
 		{[]string{"ps", "--filter", "publish=zz"}, `error while looking up for publish zz: strconv.ParseUint: parsing "zz": invalid syntax`},

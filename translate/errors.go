@@ -32,6 +32,9 @@ func During(op, ref string, err error) error {
 	return &engine.Error{Op: op, Kind: engine.KindOf(err), Resource: engine.ResourceContainer, ID: ref, Err: err}
 }
 
+// StartFailure is what a container keeps of a start that failed: what whoever started it was told.
+func StartFailure(err error) string { return Message(During("start", "", err)) }
+
 // resolve finds sentence and kind of an error, from the outside in.
 func resolve(err error) (string, engine.Kind) {
 	var e, inner *engine.Error

@@ -243,9 +243,12 @@ var rows = []row{
 		return fmt.Sprintf("container %s is not connected to network %s", e.ID, arg(e, 0))
 	}},
 	// Ports.
-	{engine.Internal, engine.ResourcePort, engine.ReasonPortTaken, "", with("Bind for %s failed: port is already allocated")},
+	{engine.Internal, engine.ResourcePort, engine.ReasonPortTaken, "", func(e *engine.Error) string {
+		return fmt.Sprintf("Bind for %s failed: port is already allocated", strings.NewReplacer("[", "", "]", "").Replace(arg(e, 0)))
+	}},
+	{engine.Internal, engine.ResourcePort, engine.ReasonPortsTaken, "", plain("all ports are allocated")},
 	{engine.Internal, engine.ResourcePort, engine.ReasonPortBusy, "", func(e *engine.Error) string {
-		return fmt.Sprintf("failed to bind host port for %s/%s: address already in use", arg(e, 0), arg(e, 1))
+		return fmt.Sprintf("failed to bind host port for %s:%s/%s: address already in use", arg(e, 0), arg(e, 2), arg(e, 1))
 	}},
 
 	// Volumes. ID is the volume's name.

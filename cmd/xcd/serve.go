@@ -15,6 +15,7 @@ import (
 	"github.com/xcengine/xc/engine/platform"
 	"github.com/xcengine/xc/engine/platform/hostfile"
 	"github.com/xcengine/xc/engine/platform/peercred"
+	"github.com/xcengine/xc/translate"
 )
 
 // serve runs the daemon until ctx ends. The sockets are taken first: a second daemon fails before it touches anything.
@@ -41,7 +42,7 @@ func serve(ctx context.Context, cfg daemon.Config, log *slog.Logger) (err error)
 		return err
 	}
 	listeners = append(listeners, l)
-	d, err := daemon.Open(ctx, cfg, platform.Open, daemon.Build{Version: version, Commit: commit}, log)
+	d, err := daemon.Open(ctx, cfg, platform.Open, daemon.Build{Version: version, Commit: commit, StartFailure: translate.StartFailure}, log)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ const certsDir = "/etc/docker/certs.d"
 // Build says what this program is.
 type Build struct {
 	Version, Commit string
+	// StartFailure says in a sentence why a start failed, for the container's record; nil: the error's own text.
+	StartFailure func(error) string
 }
 
 // Daemon is the joined services. Its exported members are what the APIs serve.
@@ -134,7 +136,7 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 	d.Containers = lifecycle.New(lifecycle.Config{
 		Dir: d.dir("containers"), Runtime: d.backends.Runtime, Shims: d.backends.Shims, Roots: d.Layers.Roots(), Images: d.Images, Layers: d.Layers.Layers(),
 		Networks: d.Networks, Volumes: d.Volumes, LogReader: logReader{}, Files: archive.Files{}, Store: store, Events: d.Events,
-		Log: d.log, Platform: d.backends.Native, DefaultInit: d.Config.Init, Hold: d.holding,
+		Log: d.log, Platform: d.backends.Native, DefaultInit: d.Config.Init, Hold: d.holding, Explain: d.Build.StartFailure,
 		DefaultLog: engine.LogSpec{Driver: d.Config.LogDriver, Options: d.Config.LogOpts},
 		Failpoint:  failpoint(os.Getenv("XC_FAILPOINT")),
 	})

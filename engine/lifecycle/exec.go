@@ -298,7 +298,7 @@ func inheritProcess(spec engine.ExecSpec, main engine.ProcessSpec) engine.ExecSp
 
 // noteFailure records that the program could not be executed.
 func (x *execStream) noteFailure(err error) {
-	code := startExitCode(err)
+	code := startExitCode(err, 0)
 	x.exec.mu.Lock()
 	defer x.exec.mu.Unlock()
 	if x.exec.rec.ExitCode == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/xcengine/xc/engine"
 )
 
-// Config is what a Service is made of. Every member but Failpoint, Hold, HostResolv, DefaultInit and DefaultLog must be set.
+// Config is what a Service is made of. Every member but Failpoint, Hold, Explain, HostResolv, DefaultInit and DefaultLog must be set.
 type Config struct {
 	Dir       string // holds one directory per container; made if absent
 	Runtime   Runtime
@@ -32,6 +32,8 @@ type Config struct {
 	DefaultLog  engine.LogSpec
 	// HostResolv is the host's resolv.conf(5); empty is /etc/resolv.conf.
 	HostResolv string
+	// Explain says in a sentence for clients why a start failed; nil: the error's own text.
+	Explain func(error) string
 	// Hold starts nothing by restart policy: the daemon has come to end what runs.
 	Hold bool
 	// Failpoint, when set, is called before each step of a long operation with the step's name. Tests kill there.
@@ -61,6 +63,9 @@ type Service struct {
 func New(cfg Config) *Service {
 	if cfg.Failpoint == nil {
 		cfg.Failpoint = func(string) {}
+	}
+	if cfg.Explain == nil {
+		cfg.Explain = error.Error
 	}
 	if cfg.HostResolv == "" {
 		cfg.HostResolv = "/etc/resolv.conf"

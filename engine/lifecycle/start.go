@@ -78,18 +78,21 @@ func (s *Service) noteFailedStart(ctx context.Context, u *unit, cause error) {
 		state = engine.StateExited
 	}
 	s.logged(ctx, "note a failed start", u, s.move(ctx, "start", u, state, func(c *engine.Container) {
-		c.Status.Error, c.Status.ExitCode = cause.Error(), startExitCode(cause)
+		c.Status.Error, c.Status.ExitCode = s.Explain(cause), startExitCode(cause, c.Status.ExitCode)
 	}))
 	u.tellExit()
 }
 
-// startExitCode is what Docker and shells give for a program that could not be executed.
-func startExitCode(err error) int {
+// startExitCode is what Docker and shells give for a program that could not be executed. Of other failures a code that an earlier run
+// left stays, as with dockerd.
+func startExitCode(err error, before int) int {
 	switch {
 	case engine.HasReason(err, engine.ReasonExecNotFound), engine.HasReason(err, engine.ReasonBadCwd):
 		return 127
 	case engine.HasReason(err, engine.ReasonExecDenied), engine.HasReason(err, engine.ReasonExecIsDir):
 		return 126
+	case before != 0:
+		return before
 	}
 	return 128
 }

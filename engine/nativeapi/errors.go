@@ -141,7 +141,8 @@ var words = map[engine.Reason]func(*engine.Error) string{
 		}
 		return fmt.Sprintf("network %s is in use by %s", e.ID, strings.Join(users, ", "))
 	},
-	engine.ReasonPortTaken: with("port %s is published by another container"),
+	engine.ReasonPortTaken:  with("port %s is published by another container"),
+	engine.ReasonPortsTaken: func(*engine.Error) string { return "all ports to choose from are published by other containers" },
 	engine.ReasonPortBusy: func(e *engine.Error) string {
 		return fmt.Sprintf("port %s/%s is used by another program", arg(e, 0), arg(e, 1))
 	},

@@ -115,7 +115,7 @@ type wish struct {
 func wishes(all []engine.PortBinding, four, six exit) []wish {
 	var out []wish
 	for _, b := range all {
-		w := wish{Want: ports.Want{Port: b.Port, First: b.HostFirst, Last: b.HostLast, AnyFamily: !b.HostIP.IsValid()}}
+		w := wish{Want: ports.Want{Port: b.Port, First: b.HostFirst, Last: b.HostLast, To4: four.addr, To6: six.addr, AnyFamily: !b.HostIP.IsValid()}}
 		for _, host := range hosts(b, four, six) {
 			e := exitFor(host, four, six)
 			switch {

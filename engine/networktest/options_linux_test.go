@@ -138,7 +138,7 @@ func TestPublishOptions(t *testing.T) {
 		got = append(got, s.run(name, on("bridge"), ranged).held.Ports[0].HostPort)
 	}
 	same(t, "from a range", got, "[9000 9001]")
-	fails(t, s.attach(s.wish("c", on("bridge"), ranged)), engine.Conflict, engine.ReasonPortTaken)
+	fails(t, s.attach(s.wish("c", on("bridge"), ranged)), engine.Conflict, engine.ReasonPortsTaken)
 	all := s.run("all", on("bridge"), publish(binding("", 7070, 81, engine.TCP)), func(a *engine.Attachment) {
 		a.PublishAll, a.Exposed = true, []engine.Port{{Number: 80, Proto: engine.TCP}, {Number: 81, Proto: engine.TCP}, {Number: 53, Proto: engine.UDP}}
 	})

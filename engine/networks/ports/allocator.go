@@ -26,6 +26,9 @@ type Want struct {
 	Hosts []netip.Addr // unspecified ones mean every address of their family
 	// First to Last is what the host port is chosen from; both 0: the allocator's own range.
 	First, Last uint16
+	// To4 and To6 are the container's addresses, for what is said of a port that cannot be bound. Without To6 what comes in by
+	// IPv6 goes to To4.
+	To4, To6 netip.Addr
 	// AnyFamily: an unspecified address of a family that this host has not is passed over.
 	AnyFamily bool
 }
@@ -75,8 +78,8 @@ func newAllocator(first, last uint16, bind binder) *Allocator {
 }
 
 // Reserve binds the whole set for the container or, with an error, nothing. A port that another container holds is Conflict
-// with ReasonPortTaken, one that another program of the host has is Conflict with ReasonPortBusy; a host address that is
-// not the host's is Internal, as dockerd has it.
+// with ReasonPortTaken, or with ReasonPortsTaken when it was to be chosen from several; one that another program of the host has is
+// Conflict with ReasonPortBusy; a host address that is not the host's is Internal, as dockerd has it.
 func (a *Allocator) Reserve(ctx context.Context, owner engine.ContainerID, wants []Want) ([]Held, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -170,6 +173,9 @@ func (a *Allocator) reserve(ctx context.Context, owner engine.ContainerID, w Wan
 			break
 		}
 	}
+	if w.open() && engine.HasReason(err, engine.ReasonPortTaken) {
+		err = &engine.Error{Op: "publish", Kind: engine.Conflict, Resource: engine.ResourcePort, Reason: engine.ReasonPortsTaken}
+	}
 	return nil, err
 }
 
@@ -177,7 +183,7 @@ func (a *Allocator) reserve(ctx context.Context, owner engine.ContainerID, w Wan
 func (a *Allocator) reserveAt(ctx context.Context, owner engine.ContainerID, w Want, port uint16) ([]Held, error) {
 	var got []Held
 	for _, host := range w.Hosts {
-		h, err := a.reserveOne(ctx, owner, engine.PublishedPort{Port: w.Port, HostIP: host, HostPort: port})
+		h, err := a.reserveOne(ctx, owner, w, engine.PublishedPort{Port: w.Port, HostIP: host, HostPort: port})
 		if errors.Is(err, errNoFamily) && host.IsUnspecified() && w.AnyFamily {
 			continue
 		}
@@ -190,28 +196,40 @@ func (a *Allocator) reserveAt(ctx context.Context, owner engine.ContainerID, w W
 	return got, nil
 }
 
-func (a *Allocator) reserveOne(ctx context.Context, owner engine.ContainerID, p engine.PublishedPort) (Held, error) {
+func (a *Allocator) reserveOne(ctx context.Context, owner engine.ContainerID, w Want, p engine.PublishedPort) (Held, error) {
 	at := netip.AddrPortFrom(p.HostIP, p.HostPort)
-	if a.conflicts(p) {
-		return Held{}, portError(engine.Conflict, at, engine.ReasonPortTaken, nil)
+	if host, taken := a.conflict(p); taken {
+		return Held{}, portError(engine.Conflict, netip.AddrPortFrom(host, p.HostPort), engine.ReasonPortTaken, nil)
 	}
 	socket, err := a.bind(ctx, p.Port.Proto, at)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return Held{}, portError(engine.Conflict, at, engine.ReasonPortBusy, nil, string(p.Port.Proto))
+		return Held{}, portError(engine.Conflict, at, engine.ReasonPortBusy, nil, string(p.Port.Proto), w.to(p))
 	case errors.Is(err, syscall.EADDRNOTAVAIL) && !p.HostIP.IsUnspecified():
-		return Held{}, portError(engine.Internal, at, engine.ReasonNone, fmt.Errorf("failed to bind host port %s/%s: cannot assign requested address", at, p.Port.Proto))
+		return Held{}, portError(engine.Internal, at, engine.ReasonNone, fmt.Errorf("failed to bind host port for %s:%s/%s: cannot assign requested address", at, w.to(p), p.Port.Proto))
 	case err != nil:
-		return Held{}, portError(engine.KindOf(err), at, engine.ReasonNone, fmt.Errorf("failed to bind host port %s/%s: %w", at, p.Port.Proto, err))
+		return Held{}, portError(engine.KindOf(err), at, engine.ReasonNone, fmt.Errorf("failed to bind host port for %s:%s/%s: %w", at, w.to(p), p.Port.Proto, err))
 	}
 	a.note(owner, p)
 	return Held{PublishedPort: p, Socket: socket}, nil
 }
 
-func (a *Allocator) conflicts(p engine.PublishedPort) bool {
-	return slices.ContainsFunc(a.taken[key{p.Port.Proto, p.HostPort}], func(h holding) bool {
-		return h.host.Is4() == p.HostIP.Is4() && (h.host == p.HostIP || h.host.IsUnspecified() || p.HostIP.IsUnspecified())
-	})
+// to is where what comes to a port is led, as text.
+func (w Want) to(p engine.PublishedPort) string {
+	if p.HostIP.Is6() && w.To6.IsValid() {
+		return netip.AddrPortFrom(w.To6, p.Port.Number).String()
+	}
+	return netip.AddrPortFrom(w.To4, p.Port.Number).String()
+}
+
+// conflict finds the host address at which a container holds the port.
+func (a *Allocator) conflict(p engine.PublishedPort) (host netip.Addr, taken bool) {
+	for _, h := range a.taken[key{p.Port.Proto, p.HostPort}] {
+		if h.host.Is4() == p.HostIP.Is4() && (h.host == p.HostIP || h.host.IsUnspecified() || p.HostIP.IsUnspecified()) {
+			return h.host, true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 func (a *Allocator) note(owner engine.ContainerID, p engine.PublishedPort) {

@@ -55,7 +55,7 @@ func TestReserveChoosesNextFit(t *testing.T) {
 			t.Fatalf("%d: %q, %v; want %q", i, shown(got), err, want)
 		}
 	}
-	if _, err := a.Reserve(t.Context(), "d", []Want{{Port: web, Hosts: both}}); !engine.HasReason(err, engine.ReasonPortTaken) {
+	if _, err := a.Reserve(t.Context(), "d", []Want{{Port: web, Hosts: both}}); !engine.HasReason(err, engine.ReasonPortsTaken) {
 		t.Errorf("exhausted range: %v", err)
 	}
 	a.Release("a")
@@ -86,10 +86,10 @@ func TestReserveIsAllOrNothing(t *testing.T) {
 	a := newAllocator(100, 104, h.bind)
 	_, err := a.Reserve(t.Context(), "a", []Want{
 		{Port: web, Hosts: both, First: 80},
-		{Port: engine.Port{Number: 81, Proto: engine.TCP}, Hosts: both, First: 81},
+		{Port: engine.Port{Number: 81, Proto: engine.TCP}, Hosts: both, First: 81, To4: netip.MustParseAddr("10.0.0.2")},
 	})
 	var e *engine.Error
-	if !errors.As(err, &e) || e.Kind != engine.Conflict || e.Reason != engine.ReasonPortBusy || !slices.Equal(e.Args, []string{"0.0.0.0:81", "tcp"}) {
+	if !errors.As(err, &e) || e.Kind != engine.Conflict || e.Reason != engine.ReasonPortBusy || !slices.Equal(e.Args, []string{"0.0.0.0:81", "tcp", "10.0.0.2:81"}) {
 		t.Fatalf("err = %+v", err)
 	}
 	if held, holders := a.Of("a"), a.Holders(); len(held) != 0 || len(holders) != 0 {
@@ -107,11 +107,11 @@ func TestConflictsAmongOurs(t *testing.T) {
 		taken        string
 	}{
 		{"same", []netip.Addr{lo4}, []netip.Addr{lo4}, "127.0.0.1:80"},
-		{"a wider one is there", []netip.Addr{any4}, []netip.Addr{lo4}, "127.0.0.1:80"},
-		{"a narrower one is there", []netip.Addr{lo4}, []netip.Addr{any4}, "0.0.0.0:80"},
+		{"a wider one is there", []netip.Addr{any4}, []netip.Addr{lo4}, "0.0.0.0:80"},
+		{"a narrower one is there", []netip.Addr{lo4}, []netip.Addr{any4}, "127.0.0.1:80"},
 		{"another address", []netip.Addr{lo4}, []netip.Addr{netip.MustParseAddr("127.0.0.2")}, ""},
 		{"another family", []netip.Addr{any4}, []netip.Addr{any6}, ""},
-		{"families of one want", both, []netip.Addr{lo6}, "[::1]:80"},
+		{"families of one want", both, []netip.Addr{lo6}, "[::]:80"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := newAllocator(100, 104, new(host).bind)
@@ -205,8 +205,8 @@ func TestBusyPortOfTheHost(t *testing.T) {
 }
 
 func TestForeignAddress(t *testing.T) {
-	_, err := New(DefaultFirst, DefaultLast).Reserve(t.Context(), "a", []Want{{Port: web, Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.77")}, First: 8080}})
-	if engine.KindOf(err) != engine.Internal || !strings.Contains(err.Error(), "failed to bind host port 203.0.113.77:8080/tcp: cannot assign requested address") {
+	_, err := New(DefaultFirst, DefaultLast).Reserve(t.Context(), "a", []Want{{Port: web, Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.77")}, First: 8080, To4: netip.MustParseAddr("10.0.0.2")}})
+	if engine.KindOf(err) != engine.Internal || !strings.Contains(err.Error(), "failed to bind host port for 203.0.113.77:8080:10.0.0.2:80/tcp: cannot assign requested address") {
 		t.Errorf("err = %v", err)
 	}
 }
