@@ -116,7 +116,7 @@ const (
 	ReasonOverlap          Reason = "overlap"           // Args: the requested pool, the pool it overlaps
 	ReasonPoolsExhausted   Reason = "pools-exhausted"   // no default address pool is left
 	ReasonAddressTaken     Reason = "address-taken"     // Args: address
-	ReasonNoAddress        Reason = "no-address"        // the pool is used up
+	ReasonNoAddress        Reason = "no-address"        // the pool is used up; Args, of an endpoint: "IPv4" or "IPv6", network's name, its id
 	ReasonAlreadyConnected Reason = "already-connected" // Args: network name
 	ReasonNotConnected     Reason = "not-connected"     // Args: network name
 	ReasonHasEndpoints     Reason = "has-endpoints"     // Args: pairs of container name, endpoint id

@@ -71,9 +71,9 @@ type NetworkSpec struct {
 type EndpointSpec struct {
 	Aliases    []string
 	Links      []string
-	IPv4, IPv6 netip.Addr // invalid: any
-	LinkLocal  []netip.Addr
-	MAC        string // empty: derived from the address
+	IPv4, IPv6 netip.Addr   // invalid: any
+	LinkLocal  []netip.Addr // nil: the request said nothing of addresses; empty: it left them all open
+	MAC        string       // empty: derived from the address
 	DriverOpts map[string]string
 	GwPriority int
 }

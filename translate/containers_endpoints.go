@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/container"
@@ -28,6 +29,7 @@ func Endpoint(networkName string, s *network.EndpointSettings) (engine.EndpointS
 	if a := s.IPAMConfig; a != nil {
 		e.IPv4, _ = netip.ParseAddr(a.IPv4Address)
 		e.IPv6, _ = netip.ParseAddr(a.IPv6Address)
+		e.LinkLocal = make([]netip.Addr, 0, len(a.LinkLocalIPs))
 		for _, l := range a.LinkLocalIPs {
 			addr, _ := netip.ParseAddr(l)
 			e.LinkLocal = append(e.LinkLocal, addr)
@@ -85,7 +87,7 @@ func endpoints(settings map[string]*network.EndpointSettings) (map[string]engine
 }
 
 // endpointSettings renders a container's place in a network. Before the first start it shows the address that was asked for.
-func endpointSettings(c engine.Container, e engine.Endpoint) *network.EndpointSettings {
+func endpointSettings(c engine.Container, networkName string, e engine.Endpoint) *network.EndpointSettings {
 	s := &network.EndpointSettings{
 		IPAMConfig: ipamConfig(e.Spec), Links: e.Spec.Links, Aliases: e.Spec.Aliases, DriverOpts: e.Spec.DriverOpts,
 		GwPriority: e.Spec.GwPriority, NetworkID: string(e.Network), EndpointID: e.ID, DNSNames: e.DNSNames,
@@ -100,12 +102,29 @@ func endpointSettings(c engine.Container, e engine.Endpoint) *network.EndpointSe
 	if c.Status.Started.IsZero() && e.ID == "" {
 		s.MacAddress, s.NetworkID, s.DNSNames = e.Spec.MAC, "", nil
 	}
+	if e.ID == "" && (!c.Status.Started.IsZero() || c.Status.Error != "") {
+		s.DNSNames = names(c, networkName, e.Spec)
+	}
 	return s
 }
 
-// ipamConfig gives the wanted addresses back; nil when there are none.
+// names are those by which a container that does not run, but was to, was known in a network and will be.
+func names(c engine.Container, networkName string, e engine.EndpointSpec) []string {
+	if !container.NetworkMode(networkName).IsUserDefined() {
+		return nil
+	}
+	var all []string
+	for _, name := range slices.Concat([]string{c.Name}, e.Aliases, []string{c.ID.Short(), c.Spec.Hostname}) {
+		if name != "" && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// ipamConfig gives the wanted addresses back; nil when the request said nothing of them.
 func ipamConfig(e engine.EndpointSpec) *network.EndpointIPAMConfig {
-	if !e.IPv4.IsValid() && !e.IPv6.IsValid() && len(e.LinkLocal) == 0 {
+	if !e.IPv4.IsValid() && !e.IPv6.IsValid() && e.LinkLocal == nil {
 		return nil
 	}
 	a := &network.EndpointIPAMConfig{IPv4Address: address(e.IPv4), IPv6Address: address(e.IPv6)}

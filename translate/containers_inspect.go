@@ -236,9 +236,9 @@ func networkSettings(c engine.Container, host Host) *container.NetworkSettings {
 	n := &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{}}
 	n.Ports = portsInForce(c)
 	for name, e := range c.Endpoints {
-		n.Networks[name] = endpointSettings(c, e)
+		n.Networks[name] = endpointSettings(c, name, e)
 	}
-	if c.Status.State.Alive() && hasOwnNetwork(c) {
+	if c.Status.State.Alive() && hasOwnStack(c) {
 		n.SandboxID = string(c.ID)
 		if host.NetnsDir != "" {
 			n.SandboxKey = strings.TrimSuffix(host.NetnsDir, "/") + "/" + c.ID.Short()

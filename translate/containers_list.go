@@ -169,7 +169,7 @@ func summary(r engine.ContainerSummary, now time.Time) container.Summary {
 	}
 	s.HostConfig.NetworkMode, s.HostConfig.Annotations = string(c.Spec.Network.Mode), c.Spec.Annotations
 	for name, e := range c.Endpoints {
-		full := endpointSettings(c, e)
+		full := endpointSettings(c, name, e)
 		full.Links, full.Aliases, full.DriverOpts, full.DNSNames = nil, nil, nil, nil
 		s.NetworkSettings.Networks[name] = full
 	}

@@ -2,9 +2,11 @@ package translate
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/docker/docker/api/types/network"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/xcengine/xc/engine"
@@ -171,12 +173,53 @@ func TestPorts(t *testing.T) {
 	}
 }
 
+// What a request says of addresses is shown as it came, also when it left them open. A container that ran, or could not be started,
+// keeps its names.
+func TestEndpointSettingsAsAsked(t *testing.T) {
+	for _, tc := range []struct {
+		name, network string
+		asked         *network.EndpointSettings
+		ipam          string
+		names         []string
+	}{
+		{"nothing", "gnet", nil, `null`, []string{"g1", "c2265e11f443"}},
+		{"no addresses", "gnet", &network.EndpointSettings{Aliases: []string{"al", "g1"}}, `null`, []string{"g1", "al", "c2265e11f443"}},
+		{"addresses left open", "gnet", &network.EndpointSettings{IPAMConfig: &network.EndpointIPAMConfig{}}, `{}`, []string{"g1", "c2265e11f443"}},
+		{"an address", "gnet", &network.EndpointSettings{IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.77.1.2"}}, `{"IPv4Address":"10.77.1.2"}`, []string{"g1", "c2265e11f443"}},
+		{"the default network", "bridge", &network.EndpointSettings{IPAMConfig: &network.EndpointIPAMConfig{}}, `{}`, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			spec, err := Endpoint(tc.network, tc.asked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := runningContainer(t)
+			c.Spec.Hostname = "c2265e11f443"
+			got := endpointSettings(c, tc.network, engine.Endpoint{Spec: spec})
+			if s := string(encode(t, got.IPAMConfig)); s != tc.ipam {
+				t.Errorf("addresses %s, want %s", s, tc.ipam)
+			}
+			if !slices.Equal(got.DNSNames, tc.names) {
+				t.Errorf("names %q, want %q", got.DNSNames, tc.names)
+			}
+			c.Status.Started = time.Time{}
+			if got := endpointSettings(c, tc.network, engine.Endpoint{Spec: spec}); got.DNSNames != nil {
+				t.Errorf("before its first start: names %q", got.DNSNames)
+			}
+			c.Status.Error = "no such port"
+			if got := endpointSettings(c, tc.network, engine.Endpoint{Spec: spec}); !slices.Equal(got.DNSNames, tc.names) {
+				t.Errorf("after a failed start: names %q, want %q", got.DNSNames, tc.names)
+			}
+		})
+	}
+}
+
 func TestEndpointSettings(t *testing.T) {
 	c := runningContainer(t)
 	e := c.Endpoints["gnet"]
 	e.Spec.IPv4, e.Spec.LinkLocal = netip.MustParseAddr("10.77.1.2"), []netip.Addr{netip.MustParseAddr("169.254.1.1")}
 	e.IPv6, e.Gateway6 = netip.MustParsePrefix("fd00::2/64"), netip.MustParseAddr("fd00::1")
-	got := string(encode(t, endpointSettings(c, e)))
+	got := string(encode(t, endpointSettings(c, "gnet", e)))
 	want := `{"IPAMConfig":{"IPv4Address":"10.77.1.2","LinkLocalIPs":["169.254.1.1"]},"Links":null,"Aliases":["al"],"MacAddress":"fe:7a:31:93:0f:bd",` +
 		`"DriverOpts":null,"GwPriority":0,"NetworkID":"3897ccbaa9d1ff60999ab786b4c2bc5a00d289389df2930e70f3544dbfcf2e4c",` +
 		`"EndpointID":"62fd56c369cc4ea9a5de4a34421b053452d46d1d96f2cfd41343bb1ee4722817","Gateway":"10.77.1.1","IPAddress":"10.77.1.2","IPPrefixLen":24,` +

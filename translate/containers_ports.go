@@ -164,6 +164,12 @@ func openPorts(c engine.Container) map[engine.Port][]engine.PublishedPort {
 	return open
 }
 
+// hasOwnStack reports whether the container has interfaces that are its own, be it a loopback interface alone.
+func hasOwnStack(c engine.Container) bool {
+	mode := c.Spec.Network.Mode
+	return mode != "host" && !strings.HasPrefix(string(mode), "container:")
+}
+
 // hasOwnNetwork reports whether ports of the container are its own.
 func hasOwnNetwork(c engine.Container) bool {
 	mode := c.Spec.Network.Mode

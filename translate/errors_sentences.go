@@ -234,6 +234,9 @@ var rows = []row{
 	{engine.Forbidden, engine.ResourceNetwork, engine.ReasonOverlap, "", plain("invalid pool request: Pool overlaps with other one on this address space")},
 	{engine.Invalid, engine.ResourceNetwork, engine.ReasonPoolsExhausted, "", plain("all predefined address pools have been fully subnetted")},
 	{engine.Forbidden, "", engine.ReasonAddressTaken, "", plain("Address already in use")},
+	{engine.Unavailable, engine.ResourceEndpoint, engine.ReasonNoAddress, "", func(e *engine.Error) string {
+		return fmt.Sprintf("no available %s addresses on this network's address pools: %s (%s)", arg(e, 0), arg(e, 1), arg(e, 2))
+	}},
 	{engine.Unavailable, "", engine.ReasonNoAddress, "", plain("no available addresses on this pool")},
 	// Endpoints. ID is the container; "connect" and "disconnect" name it as dockerd does: by name, by id.
 	{engine.Forbidden, "", engine.ReasonAlreadyConnected, "", func(e *engine.Error) string {

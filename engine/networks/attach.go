@@ -125,14 +125,14 @@ func (s *Service) take(n *network, e *engine.Endpoint) error {
 		p := n.pool(six, wished)
 		switch {
 		case p == nil && wished.IsValid():
-			return addressError(n, wished, ipam.ErrOutside)
+			return addressError(n, six, wished, ipam.ErrOutside)
 		case p == nil:
 			continue
 		}
 		addr, err := takeFrom(p, wished)
 		if err != nil {
 			s.release(*e)
-			return addressError(n, wished, err)
+			return addressError(n, six, wished, err)
 		}
 		if !wished.IsValid() {
 			s.cursors.note(n.ID, p)
@@ -151,13 +151,17 @@ func takeFrom(p *pool, wished netip.Addr) (netip.Addr, error) {
 }
 
 // addressError says why an address could not be had, in the terms of engine's reasons.
-func addressError(n *network, wished netip.Addr, err error) error {
+func addressError(n *network, six bool, wished netip.Addr, err error) error {
 	e := &engine.Error{Op: "address", Kind: engine.Forbidden, Resource: engine.ResourceEndpoint, ID: n.Name}
 	switch {
 	case errors.Is(err, ipam.ErrTaken):
 		e.Reason, e.Args = engine.ReasonAddressTaken, []string{wished.String()}
 	case errors.Is(err, ipam.ErrFull):
 		e.Kind, e.Reason = engine.Unavailable, engine.ReasonNoAddress
+		e.Args = []string{"IPv4", n.Name, string(n.ID)}
+		if six {
+			e.Args[0] = "IPv6"
+		}
 	default:
 		e.Kind, e.Err = engine.Invalid, errors.New("requested address is out of range")
 	}
