@@ -97,7 +97,8 @@ type git struct {
 // host can see, and not into the clone.
 func (b *build) git(dir string, r repository) *git {
 	g := &git{runner: b.s.Runner, dir: dir, remote: r.remote}
-	g.env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_PROTOCOL_FROM_USER=0", "GIT_CONFIG_NOSYSTEM=1", "HOME="+b.dir)
+	g.env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_PROTOCOL_FROM_USER=0", "GIT_CONFIG_NOSYSTEM=1", "HOME="+b.dir,
+		"GIT_HTTP_LOW_SPEED_LIMIT=1", "GIT_HTTP_LOW_SPEED_TIME=60") // a server that falls silent holds nobody, not even when the daemon is gone
 	config := [][2]string{}
 	if u, err := url.Parse(r.remote); err == nil && isURL(r.remote) && u.User != nil {
 		host := u.Scheme + "://" + u.Host + "/"

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -56,7 +57,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Host executes commands on this host.
 type Host struct{}
 
-// Run executes c and waits for it. The error is an *Error. The end of ctx kills the tool.
+// Run executes c and waits for it. The error is an *Error. The end of ctx kills the tool and what it started.
 func (Host) Run(ctx context.Context, c Cmd) (Result, error) {
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
 	var out, errs bytes.Buffer
@@ -64,6 +65,9 @@ func (Host) Run(ctx context.Context, c Cmd) (Result, error) {
 	if c.Stdin != "" {
 		cmd.Stdin = strings.NewReader(c.Stdin)
 	}
+	// A tool's own children end with it: git leaves to one of them what takes long.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	err := cmd.Run()
 	res := Result{out.String(), errs.String()}
 	if err == nil {
