@@ -91,9 +91,8 @@ func (r *Runtime) try(ctx context.Context, name string, known programs) (program
 	if err != nil {
 		return program{}, err
 	}
-	if features, err := output(ctx, path, "features"); err == nil {
-		p.RecursiveRO = knowsRRO(features) && kernelAtLeast(release, 5, 12)
-	}
+	features, err := output(ctx, path, "features")
+	p.RecursiveRO = (err == nil && knowsRRO(features) || crunKnowsRRO(p.Version)) && kernelAtLeast(release, 5, 12)
 	start := time.Now()
 	err = r.trial(ctx, p)
 	if groups := r.host.groups; err != nil && groups.V2 != "" && !groups.Unified() {
@@ -134,7 +133,8 @@ func (r *Runtime) trialKey(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("size %d, changed %d, kernel %s %s, capabilities %d, groups %s", info.Size(), info.ModTime().UnixNano(),
+	// The leading number is of what a trial finds out.
+	return fmt.Sprintf("2: size %d, changed %d, kernel %s %s, capabilities %d, groups %s", info.Size(), info.ModTime().UnixNano(),
 		release, machine, len(r.host.capabilities), r.host.groups.Signature()), nil
 }
 

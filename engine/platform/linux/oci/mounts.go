@@ -150,6 +150,10 @@ func givenMount(m engine.Mount, r request, h host) (specs.Mount, error) {
 	if propagation == "" {
 		propagation = "rprivate"
 	}
+	if m.NonRecursive {
+		// There is nothing below that it could hold for, and crun (1.8) makes a recursive bind of one with a recursive propagation.
+		propagation = strings.TrimPrefix(propagation, "r")
+	}
 	out.Options = append(out.Options, propagation)
 	return out, nil
 }

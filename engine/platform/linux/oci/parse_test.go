@@ -154,6 +154,14 @@ func TestKnowsRRO(t *testing.T) {
 	}
 }
 
+func TestCrunKnowsRRO(t *testing.T) {
+	for version, want := range map[string]bool{"crun version 1.8.1": true, "crun version 1.4": true, "crun version 1.3": false, "crun version 0.17": false, "runc version 1.1.5+ds1": false, "": false} {
+		if got := crunKnowsRRO(version); got != want {
+			t.Errorf("%q: %v", version, got)
+		}
+	}
+}
+
 func TestLastWords(t *testing.T) {
 	for said, want := range map[string]string{
 		"": "", "one\ntwo\n": "two",

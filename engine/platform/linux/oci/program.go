@@ -90,6 +90,12 @@ func knowsRRO(features []byte) bool {
 	return false
 }
 
+// crunKnowsRRO tells by what "crun --version" begins with: crun has the option since 1.4 and "features" since 1.8.6.
+func crunKnowsRRO(version string) bool {
+	number, ok := strings.CutPrefix(version, "crun version ")
+	return ok && kernelAtLeast(number, 1, 4)
+}
+
 // kernelAtLeast compares a kernel's release, "6.1.0-13-amd64".
 func kernelAtLeast(release string, major, minor int) bool {
 	a, rest, _ := strings.Cut(release, ".")
