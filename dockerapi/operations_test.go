@@ -2,6 +2,7 @@ package dockerapi
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"regexp"
 	"strconv"
@@ -32,7 +33,7 @@ func TestEveryOperationIsServedOrRefusedForAReason(t *testing.T) {
 		method, path, _ := strings.Cut(op, " ")
 		seen++
 		for _, version := range []string{"", "/v1.51", "/v1.24"} {
-			got := get(s, method, version+variable.ReplaceAllString(path, "x"))
+			got := get(s, method, version+variable.ReplaceAllString(path, "x")+"?remote=x") // what is asked of a registry has a name
 			body := got.Body.String()
 			code, sentence, _ := strings.Cut(answer, " ")
 			switch {
@@ -50,11 +51,45 @@ func TestEveryOperationIsServedOrRefusedForAReason(t *testing.T) {
 	}
 }
 
+// What is not served looks at a request as dockerd does before it is refused.
+func TestRefusalsReadTheRequest(t *testing.T) {
+	s := newServer(new(strings.Builder))
+	for _, tc := range []struct {
+		op, header, value, body string
+		code                    int
+		want                    string
+	}{
+		{"POST /session", "", "", "", 400, "no upgrade proto in request"},
+		{"POST /v1.51/session", "Upgrade", "foo", "", 400, "protocol foo not supported"},
+		{"POST /grpc", "", "", "", 500, "no upgrade proto in request"},
+		{"POST /grpc", "Upgrade", "foo", "", 500, "protocol foo not supported"},
+		{"POST /plugins/pull", "Content-Type", "text/plain", "[]", 400, "unsupported Content-Type header (text/plain): must be 'application/json'"},
+		{"POST /plugins/pull", "Content-Type", "application/json", "{invalid json", 400, "invalid JSON: invalid character 'i' looking for beginning of object key string"},
+		{"POST /plugins/pull", "Content-Type", "application/json", "", 400, "invalid reference format"},
+		{"POST /plugins/pull?remote=p", "Content-Type", "application/json", "[]", 501, "plugins are not supported"},
+		{"GET /plugins/privileges", "", "", "", 400, "invalid reference format"},
+		{"POST /plugins/a/b/set", "Content-Type", "application/json", "[] trailing", 400, "unexpected content after JSON"},
+		{"POST /plugins/a/b/set", "Content-Type", "application/json", "[]", 404, `plugin \"a/b\" not found`},
+		{"POST /plugins/a/upgrade?remote=p", "Content-Type", "application/json", "[] trailing", 400, "unexpected content after JSON"},
+		{"POST /plugins/a/upgrade", "", "", "", 400, "invalid reference format"},
+		{"POST /plugins/a/upgrade?remote=p", "", "", "", 404, `plugin \"a\" not found`},
+	} {
+		method, path, _ := strings.Cut(tc.op, " ")
+		r := httptest.NewRequest(method, path, strings.NewReader(tc.body))
+		r.Header.Set(tc.header, tc.value)
+		got := httptest.NewRecorder()
+		s.ServeHTTP(got, r)
+		if got.Code != tc.code || !strings.Contains(got.Body.String(), tc.want) {
+			t.Errorf("%s, %s %q: %d %s", tc.op, tc.value, tc.body, got.Code, got.Body)
+		}
+	}
+}
+
 // What dockerd serves beside the published list.
 func TestUnpublishedOperations(t *testing.T) {
 	s := newServer(new(strings.Builder))
 	for op, want := range map[string]int{
-		"OPTIONS /containers/json": 200, "OPTIONS /nothing": 200, "POST /build/cancel": 400, "POST /grpc": 501,
+		"OPTIONS /containers/json": 200, "OPTIONS /nothing": 200, "POST /build/cancel": 400, "POST /grpc": 500,
 		"GET /containers/x/checkpoints": 501, "POST /containers/x/checkpoints": 501, "DELETE /containers/x/checkpoints/y": 501,
 		"GET /plugins": 200, "PATCH /containers/json": 404,
 	} {

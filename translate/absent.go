@@ -2,6 +2,9 @@ package translate
 
 import (
 	"fmt"
+	"strings"
+
+	"github.com/distribution/reference"
 
 	"github.com/xcengine/xc/engine"
 )
@@ -27,6 +30,14 @@ func NoSwarm() error {
 // NoPlugin answers what asks for a plugin by name.
 func NoPlugin(name string) error { return refusef(engine.NotFound, "plugin %q not found", name) }
 
+// CheckPluginSource refuses what names no plugin in a registry.
+func CheckPluginSource(remote string) error {
+	if _, err := reference.ParseNormalizedNamed(remote); err != nil {
+		return invalidf("%w", err)
+	}
+	return nil
+}
+
 // NoPlugins answers a request to install or make a plugin.
 func NoPlugins() error { return refusef(engine.NotImplemented, "plugins are not supported") }
 
@@ -40,6 +51,22 @@ const NoBuildKit = "this engine does not serve BuildKit: set DOCKER_BUILDKIT=0 t
 
 // NoSession answers a request for a BuildKit session.
 func NoSession() error { return refusef(engine.NotImplemented, NoBuildKit) }
+
+// CheckUpgrade refuses the protocols, as Upgrade's header names them, that a connection of BuildKit's client cannot become.
+// dockerd calls it the client's fault at a session and its own at the rest.
+func CheckUpgrade(path, protocol string) error {
+	kind := engine.Internal
+	if strings.HasSuffix(path, "/session") {
+		kind = engine.Invalid
+	}
+	switch protocol {
+	case "":
+		return refusef(kind, "no upgrade proto in request")
+	case "h2c":
+		return nil
+	}
+	return refusef(kind, "protocol %s not supported", protocol)
+}
 
 // CheckBuildID refuses to cancel a build that is not named.
 func CheckBuildID(id string) error {

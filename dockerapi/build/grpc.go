@@ -39,8 +39,8 @@ func session(ctx context.Context, w http.ResponseWriter, r *httpx.Request) error
 
 // upgraded serves a connection that was taken over, until serve returns or the context ends.
 func upgraded(ctx context.Context, w http.ResponseWriter, r *httpx.Request, serve func(net.Conn)) error {
-	if r.Header.Get("Upgrade") != "h2c" {
-		return translate.NoSession()
+	if err := translate.CheckUpgrade(r.URL.Path, r.Header.Get("Upgrade")); err != nil {
+		return err
 	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {

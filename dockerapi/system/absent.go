@@ -3,6 +3,7 @@ package system
 import (
 	"context"
 	"net/http"
+	"path"
 
 	"github.com/xcengine/xc/dockerapi/internal/httpx"
 	"github.com/xcengine/xc/translate"
@@ -20,10 +21,9 @@ func absent() []httpx.Route {
 		{always(translate.NoManager), swarm},
 		{always(translate.NoSwarmMember), map[string][]string{http.MethodPost: {"/swarm/leave"}}},
 		{always(translate.NoSwarm), map[string][]string{http.MethodPost: {"/swarm/init", "/swarm/join"}}},
-		{always(translate.NoPlugins), map[string][]string{
-			http.MethodGet: {"/plugins/privileges"}, http.MethodPost: {"/plugins/pull", "/plugins/create"},
-		}},
-		{func(r *httpx.Request) error { return translate.NoPlugin(r.Var("name")) }, plugin},
+		{noPluginSource, map[string][]string{http.MethodGet: {"/plugins/privileges"}, http.MethodPost: {"/plugins/pull"}}},
+		{always(translate.NoPlugins), map[string][]string{http.MethodPost: {"/plugins/create"}}},
+		{noPlugin, plugin},
 	})
 	return append(routes, httpx.Route{Method: http.MethodGet, Pattern: "/plugins", Handler: noPlugins})
 }
@@ -45,6 +45,35 @@ func refusals(list []refusal) []httpx.Route {
 		}
 	}
 	return routes
+}
+
+// noPluginSource refuses to ask a registry for a plugin, and what asks for it wrongly with the reason for that.
+func noPluginSource(r *httpx.Request) error {
+	if r.Method == http.MethodPost {
+		if err := r.ReadJSON(new([]any)); err != nil {
+			return err
+		}
+	}
+	if err := translate.CheckPluginSource(r.Param("remote")); err != nil {
+		return err
+	}
+	return translate.NoPlugins()
+}
+
+// noPlugin tells that a plugin is not there, and before that what is wrong with the settings or the source of it.
+func noPlugin(r *httpx.Request) error {
+	last := path.Base(r.URL.Path)
+	if r.Method == http.MethodPost && (last == "set" || last == "upgrade") {
+		if err := r.ReadJSON(new([]any)); err != nil {
+			return err
+		}
+	}
+	if last == "upgrade" {
+		if err := translate.CheckPluginSource(r.Param("remote")); err != nil {
+			return err
+		}
+	}
+	return translate.NoPlugin(r.Var("name"))
 }
 
 func always(err func() error) func(*httpx.Request) error {
