@@ -95,7 +95,7 @@ func (s *Service) completeSpec(c *engine.Container) (errs []error) {
 		}
 	}
 	spec := &c.Spec
-	if args := spec.Process.Args(); len(args) == 0 || len(args) == 1 && args[0] == "" {
+	if len(spec.Process.Args()) == 0 {
 		errs = append(errs, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Reason: engine.ReasonNoCommand})
 	}
 	dir := spec.Process.WorkDir

@@ -142,6 +142,28 @@ func TestAutoRemove(t *testing.T) {
 	})
 }
 
+func TestUpdateOfAnAutoRemovedContainer(t *testing.T) {
+	w := newWorld(t)
+	w.create("box1", func(s *engine.Spec) { s.AutoRemove = true }, "sleep", "1000")
+	_, err := w.daemon.Update(t.Context(), "box1", engine.UpdateRequest{Restart: &engine.RestartPolicy{Name: engine.RestartAlways}})
+	wantKind(t, err, engine.Conflict, "")
+	if _, err := w.daemon.Update(t.Context(), "box1", engine.UpdateRequest{Restart: &engine.RestartPolicy{Name: engine.RestartNo}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A command is missing when there is no word of it. An empty word is one, which the start then does not find.
+func TestCommandIsMissing(t *testing.T) {
+	w := newWorld(t)
+	for _, p := range []engine.ProcessSpec{{Cmd: []string{""}}, {Entrypoint: []string{""}, Cmd: []string{""}}} {
+		if _, err := w.daemon.Create(t.Context(), engine.CreateRequest{Spec: engine.Spec{ImageRef: "box", Process: p}}); err != nil {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	_, err := w.daemon.Create(t.Context(), engine.CreateRequest{Spec: engine.Spec{ImageRef: "box", Process: engine.ProcessSpec{Entrypoint: []string{""}}}})
+	wantKind(t, err, engine.Invalid, engine.ReasonNoCommand)
+}
+
 func TestRestartPolicies(t *testing.T) {
 	for _, tc := range []struct {
 		name   string

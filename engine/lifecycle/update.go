@@ -16,7 +16,7 @@ func (s *Service) Update(ctx context.Context, ref string, req engine.UpdateReque
 	defer unlock()
 	before, r := u.current()
 	if req.Restart != nil && before.Spec.AutoRemove && req.Restart.Name != engine.RestartNo && req.Restart.Name != "" {
-		return nil, &engine.Error{Op: "update", Kind: engine.Invalid, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Restart policy cannot be updated because AutoRemove is enabled for the container")}
+		return nil, &engine.Error{Op: "update", Kind: engine.Conflict, Resource: engine.ResourceContainer, ID: ref, Err: errors.New("Restart policy cannot be updated because AutoRemove is enabled for the container")}
 	}
 	if err := canUpdate(before, req.Resources); err != nil {
 		return nil, err
