@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"syscall"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/shim/internal/proxy"
@@ -31,6 +32,13 @@ type Launcher interface {
 type Dialer interface {
 	// Dial connects to the stream socket at a path of the host, with the credentials of the process at the other end of client.
 	Dial(ctx context.Context, client *net.UnixConn, path string) (*net.UnixConn, error)
+}
+
+// Listener is a Launcher's optional ability, where the system drops signals to a process that does not handle them. The
+// shim uses it for a process that began a moment ago and may not have come to its handlers.
+type Listener interface {
+	// Deaf reports whether the system would drop a signal to the process now.
+	Deaf(pid int, sig syscall.Signal) bool
 }
 
 func dialer(l Launcher) proxy.Dial {

@@ -32,6 +32,7 @@ type process struct {
 	mu      sync.Mutex
 	launch  engine.Launch
 	child   *reaper.Process // nil before the start
+	since   time.Time       // when it began
 	size    [2]uint16       // wanted before the start
 	stdin   *os.File        // nil without one, and once it was closed
 	master  *os.File        // of its terminal
@@ -62,7 +63,7 @@ func newProcess(id engine.ExecID, sink sink, lost func(*process, uint64)) *proce
 // begin takes a process that runs, and its streams.
 func (p *process) begin(l engine.Launch, child *reaper.Process, stdin, master *os.File, out []*source) {
 	p.mu.Lock()
-	p.launch, p.child, p.stdin, p.master, p.out = l, child, stdin, master, out
+	p.launch, p.child, p.since, p.stdin, p.master, p.out = l, child, time.Now(), stdin, master, out
 	size := p.size
 	p.mu.Unlock()
 	if master != nil && size != [2]uint16{} {
@@ -218,6 +219,32 @@ func (p *process) resize(rows, cols uint16) error {
 		return nil
 	}
 	return pty.Resize(p.master, rows, cols)
+}
+
+// childhood is how long a program may take to its handlers of signals: about as long as dockerd takes to answer a start.
+const childhood = 250 * time.Millisecond
+
+// listen waits, in the process's childhood, until it would not be deaf any more.
+func (p *process) listen(deaf func(pid int) bool) {
+	p.mu.Lock()
+	child, left := p.child, childhood-time.Since(p.since)
+	p.mu.Unlock()
+	if child == nil || left <= 0 || !deaf(child.Pid()) {
+		return
+	}
+	grown := time.NewTimer(left)
+	defer grown.Stop()
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for deaf(child.Pid()) {
+		select {
+		case <-p.ending:
+			return
+		case <-grown.C:
+			return
+		case <-look.C:
+		}
+	}
 }
 
 // signal sends a signal to the process itself.

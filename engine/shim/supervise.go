@@ -194,6 +194,9 @@ func (s *server) target(k wire.Kind, t wire.Target) error {
 	if err != nil {
 		return err
 	}
+	if l, ok := s.Launcher.(Listener); ok {
+		p.listen(func(pid int) bool { return l.Deaf(pid, sig) })
+	}
 	err = p.signal(sig)
 	if errors.Is(err, os.ErrProcessDone) && p == s.main && s.sup.TreeExit {
 		return s.signalTree(sig)
