@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"runtime"
+	"sync"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/daemon"
@@ -66,10 +67,15 @@ func Open(ctx context.Context, cfg daemon.HostConfig) (b daemon.Backends, err er
 	if err != nil {
 		return b, err
 	}
+	firewall := nft.New(cfg.Owner, cfg.Log)
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var watch sync.WaitGroup
+	watch.Go(func() { firewall.Watch(watching, cfg.Log) })
+	undone.Push("watch over the packet filter", func(context.Context) error { stop(); watch.Wait(); return nil })
 	return daemon.Backends{
 		Native:  engine.Platform{OS: "linux", Architecture: runtime.GOARCH},
 		Runtime: run, Shims: shims{shim.NewClient(shimProgram, cfg.Log)}, Layers: storage, Plumber: plumber,
-		Firewall: nft.New(cfg.Owner, cfg.Log), Mounter: volmount.Mounter{}, FirewallName: "nftables",
+		Firewall: firewall, Mounter: volmount.Mounter{}, FirewallName: "nftables",
 		Close: func() error { return undone.Run(context.Background()) },
 	}, nil
 }

@@ -10,5 +10,6 @@
 // An accept in our chains cannot overrule a drop in somebody else's. Where a chain of others drops what it does not know, by
 // its policy or by its last rule, as ufw, dockerd and firewalld make them, it gets rules of ours just before that point,
 // known by their comment: what is from or to our bridges passes, and is judged by our own chains. So everything that an
-// administrator drops by a rule of his own stays dropped. What cannot be changed is told (Warnings).
+// administrator drops by a rule of his own stays dropped. What cannot be changed, as the tables of the older iptables, is told
+// (Warnings). Watch restates what others take away.
 package nft

@@ -192,6 +192,79 @@ func TestFlushedRulesetIsMended(t *testing.T) {
 	}
 }
 
+// What others take away comes back without a change of ours, and when nobody takes anything more, nothing is done.
+func TestMend(t *testing.T) {
+	isolate(t)
+	f, beside := New(owner, slog.New(slog.DiscardHandler)), New("77777777", slog.New(slog.DiscardHandler))
+	if err := f.Mend(t.Context()); err != nil {
+		t.Errorf("before anything was applied: %v", err)
+	}
+	for _, each := range []*Firewall{f, beside} {
+		if err := each.Apply(t.Context(), cases()["everything"], true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mend := func() string {
+		t.Helper()
+		for _, each := range []*Firewall{f, beside, f, beside} {
+			if err := each.Mend(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return sorted(nft(t, "", "-n", "list", "ruleset"))
+	}
+	want := mend()
+	dropping := "table ip filter { chain FORWARD { " + forwardDrops + " }; }"
+	nft(t, dropping, "-f", "-")
+	passing := mend()
+	if got := f.Warnings(t.Context()); passing == want || len(got) != 0 {
+		t.Errorf("a chain that drops came: %q\n%s", got, passing)
+	}
+	nft(t, "", "flush", "chain", "ip", "filter", "FORWARD")
+	if diff := cmp.Diff(passing, mend()); diff != "" {
+		t.Errorf("the chain was flushed (-before +after)\n%s", diff)
+	}
+	nft(t, "", "flush", "ruleset")
+	if diff := cmp.Diff(want, mend()); diff != "" {
+		t.Errorf("everything was flushed (-before +after)\n%s", diff)
+	}
+	before, err := f.query.generation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mend()
+	if after, err := f.query.generation(); err != nil || after != before {
+		t.Errorf("%d changes while there was nothing to mend, %v", after-before, err)
+	}
+}
+
+// Tables of the older iptables cannot be changed by nftables: they are told.
+func TestWarningsOfLegacyTables(t *testing.T) {
+	for _, l := range legacyFamilies {
+		t.Run(l.tool, func(t *testing.T) {
+			if _, err := exec.LookPath(l.tool); err != nil {
+				t.Skip("needs " + l.tool)
+			}
+			isolate(t)
+			legacy := func(args ...string) {
+				t.Helper()
+				if out, err := exec.Command(l.tool, args...).CombinedOutput(); err != nil {
+					t.Skipf("%s %v: %v\n%s", l.tool, args, err, out)
+				}
+			}
+			f := New(owner, slog.New(slog.DiscardHandler))
+			legacy("-A", "FORWARD", "-p", "tcp", "--dport", "25", "-j", "DROP")
+			if got := f.Warnings(t.Context()); len(got) != 0 {
+				t.Errorf("with the policy ACCEPT: %q", got)
+			}
+			legacy("-P", "FORWARD", "DROP")
+			if got := f.Warnings(t.Context()); len(got) != 1 || !strings.Contains(got[0], "chain FORWARD of "+l.tool+" drops") {
+				t.Errorf("with the policy DROP: %q", got)
+			}
+		})
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	isolate(t)
 	f := New(owner, slog.New(slog.DiscardHandler))

@@ -33,7 +33,7 @@ func (f *Firewall) Warnings(context.Context) []string {
 			}
 		}
 	}
-	return out
+	return append(out, legacyWarnings()...)
 }
 
 func (t kernelTable) warning(c otherChain, lacking []pass) string {
