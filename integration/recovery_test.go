@@ -136,6 +136,36 @@ func TestKilledInStart(t *testing.T) {
 	})
 }
 
+// A network whose making the daemon did not survive is there or not, and works if it is; one that was being removed is gone.
+func TestKilledWhileANetworkIsMade(t *testing.T) {
+	recovered(t, []string{"network.recorded", "network.made", "network.ruled"}, func(e *engine, step string) {
+		e.dies(step, "network", "create", "killed")
+		if e.must("network", "ls", "-q", "--filter", "name=killed") == "" {
+			e.t.Error("its record was written, and it is not there")
+		}
+		e.must("run", "-d", "--name", "box", "--network", "killed", "-p", "127.0.0.1::80", "testbox", "httpd")
+		if got := httpGet(e.t, "http://"+e.must("port", "box", "80")+"/x"); !strings.HasSuffix(got, "/x\n") {
+			e.t.Errorf("a port published in it answers %q", got)
+		}
+		if got, want := e.must("exec", "box", "lookup", "box"), e.must("inspect", "-f", "{{.NetworkSettings.Networks.killed.IPAddress}}", "box"); got != want {
+			e.t.Errorf("a name in it is %q, want %q", got, want)
+		}
+		e.must("rm", "-f", "box")
+		e.must("network", "rm", "killed")
+	})
+}
+
+func TestKilledWhileANetworkIsRemoved(t *testing.T) {
+	recovered(t, []string{"network.forgotten", "network.unruled", "network.lost"}, func(e *engine, step string) {
+		e.must("network", "create", "--subnet", "10.213.10.0/24", "killed")
+		e.dies(step, "network", "rm", "killed")
+		e.fails(1, "network killed not found", "network", "inspect", "killed")
+		e.must("network", "create", "--subnet", "10.213.10.0/24", "killed") // name and addresses are free
+		e.must("run", "--rm", "--network", "killed", "testbox", "true")
+		e.must("network", "rm", "killed")
+	})
+}
+
 // A container that is connected or disconnected while the daemon is killed is in the network or not, and its interfaces, its hosts
 // file and the resolver all say the same.
 func TestKilledInConnect(t *testing.T) {

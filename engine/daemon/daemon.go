@@ -203,6 +203,7 @@ func (d *Daemon) openNetworks(ctx context.Context, store *db.DB, using *users) e
 		Owner: d.owner, Store: store, Plumber: d.backends.Plumber, Firewall: d.backends.Firewall, Containers: using, Events: d.Events, Log: d.log,
 		DefaultAddr: bridge, DefaultMTU: d.Config.DefaultBridge.MTU,
 		HasInterface: func(name string) bool { _, err := net.InterfaceByName(name); return err == nil },
+		Failpoint:    failpoint(os.Getenv("XC_FAILPOINT")),
 	})
 	if err != nil {
 		return err

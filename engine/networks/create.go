@@ -194,6 +194,7 @@ func (s *Service) make(ctx context.Context, r engine.Network) error {
 	var undone undo.Stack
 	undone.Push("record", func(ctx context.Context) error { return s.Store.DeleteNetwork(ctx, r.ID) })
 	if err = s.Store.PutNetwork(ctx, r); err == nil {
+		s.Failpoint("network.recorded")
 		undone.Push("network", func(ctx context.Context) error { return s.lose(ctx, n) })
 		s.mu.Lock()
 		s.nets[r.ID] = n
@@ -214,8 +215,13 @@ func (s *Service) realise(ctx context.Context, n *network) error {
 	if err := s.Plumber.EnsureNetwork(ctx, n.segment()); err != nil {
 		return err
 	}
+	s.Failpoint("network.made")
 	s.listen(n)
-	return s.filtering.sync(ctx)
+	if err := s.filtering.sync(ctx); err != nil {
+		return err
+	}
+	s.Failpoint("network.ruled")
+	return nil
 }
 
 // lose takes the network out of memory, resolver, packet filter and kernel.
@@ -225,6 +231,7 @@ func (s *Service) lose(ctx context.Context, n *network) error {
 	s.mu.Unlock()
 	s.deaf(n)
 	err := s.filtering.sync(ctx)
+	s.Failpoint("network.unruled")
 	if !n.bridged() {
 		return err
 	}

@@ -60,7 +60,9 @@ func (s *Service) remove(ctx context.Context, n *network) error {
 		s.mu.Unlock()
 		return err
 	}
+	s.Failpoint("network.forgotten")
 	err := s.lose(context.WithoutCancel(ctx), n)
+	s.Failpoint("network.lost")
 	s.publish("destroy", n.Network, nil)
 	return err
 }

@@ -38,6 +38,8 @@ type Config struct {
 	ResolvConf, ResolvConfUpstream string
 	// HasInterface reports whether the host has an interface of a name. Nil: that is found out when it is needed.
 	HasInterface func(name string) bool
+	// Failpoint is told of the steps by which a network is made and removed. Nil: nobody is. Tests end the daemon there.
+	Failpoint func(step string)
 }
 
 // Service is the networks of one daemon. It is safe for concurrent use; calls for one container are made one at a time.
@@ -87,6 +89,9 @@ func (s *Service) Close(ctx context.Context) error {
 func (c *Config) setDefaults() {
 	if c.Pools == nil {
 		c.Pools = append(ipam.DefaultBlocks(), ipam.UniqueLocal(globalID(c.Owner)))
+	}
+	if c.Failpoint == nil {
+		c.Failpoint = func(string) {}
 	}
 	if c.FirstPort == 0 {
 		c.FirstPort, c.LastPort = ports.DefaultFirst, ports.DefaultLast
