@@ -33,7 +33,10 @@ func (g *group) build(ctx context.Context, w http.ResponseWriter, r *httpx.Reque
 	return nil
 }
 
-// stream writes the lines of a build. A quiet one keeps them for the case that the build fails.
+// maxKept bounds what a quiet build keeps to tell if it fails, in bytes: the end is what tells why.
+const maxKept = 1 << 20
+
+// stream writes the lines of a build. A quiet one keeps the last of them for the case that the build fails.
 type stream struct {
 	w     http.ResponseWriter
 	quiet bool
@@ -46,6 +49,10 @@ func (s *stream) write(lines []byte) {
 	case len(lines) == 0:
 	case s.quiet:
 		s.kept.Write(lines)
+		if s.kept.Len() > 2*maxKept {
+			s.kept.Next(s.kept.Len() - maxKept)
+			_, _ = s.kept.ReadBytes('\n') // the rest of a line; of one that has no end nothing is left
+		}
 	default:
 		s.send(lines)
 	}

@@ -206,7 +206,7 @@ func (b *build) addLabels(target int) error {
 
 // runStages builds the target and what it needs, and returns the target.
 func (b *build) runStages(ctx context.Context) (*stage, error) {
-	r := newReporter(len(b.plan.order), b.report)
+	r := newReporter(len(b.plan.order), b.dir, b.report)
 	first := len(b.file.Args)
 	tell := r.of(0)
 	for i, c := range b.file.Args {

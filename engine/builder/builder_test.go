@@ -45,19 +45,66 @@ func TestArgumentsAndTheirScope(t *testing.T) {
 
 func TestStagesSpeakInTurn(t *testing.T) {
 	var heard []string
-	r := newReporter(3, func(e engine.BuildEvent) { heard = append(heard, e.Text+string(e.Data)) })
+	dir := t.TempDir()
+	r := newReporter(3, dir, func(e engine.BuildEvent) {
+		said := e.Text + string(e.Data)
+		if e.Stderr {
+			said = "!" + said
+		}
+		heard = append(heard, said)
+	})
 	one, two, three := r.of(0), r.of(1), r.of(2)
 	data := []byte("kept")
-	three(engine.BuildEvent{Data: data})
+	three(engine.BuildEvent{Kind: engine.BuildOutput, Data: data})
+	copy(data, "more")
+	three(engine.BuildEvent{Kind: engine.BuildOutput, Data: data})
 	copy(data, "lost")
+	three(engine.BuildEvent{Kind: engine.BuildOutput, Stderr: true, Data: []byte("error")})
+	three(engine.BuildEvent{Text: "a step"})
+	three(engine.BuildEvent{Kind: engine.BuildOutput, Data: []byte("next")})
 	two(engine.BuildEvent{Text: "two"})
 	one(engine.BuildEvent{Text: "one"})
 	r.finish(1)
 	r.finish(0)
 	three(engine.BuildEvent{Text: "three"})
 	r.finish(2)
-	if want := []string{"one", "two", "kept", "three"}; !slices.Equal(heard, want) {
-		t.Errorf("heard %v, want %v", heard, want)
+	if want := []string{"one", "two", "keptmore", "!error", "a step", "next", "three"}; !slices.Equal(heard, want) {
+		t.Errorf("heard %q, want %q", heard, want)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// What waits is not in memory, and a file that cannot be made costs the output and not the build.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	var size int
+	var warnings []string
+	r := newReporter(2, dir, func(e engine.BuildEvent) {
+		if size += len(e.Data); e.Kind == engine.BuildWarning {
+			warnings = append(warnings, e.Text)
+		}
+	})
+	for range 100_000 {
+		r.of(1)(engine.BuildEvent{Kind: engine.BuildOutput, Data: []byte("y\n")})
+	}
+	if n := len(r.queue[1].events); n != 1 {
+		t.Errorf("%d events wait", n)
+	}
+	r.finish(0)
+	r.finish(1)
+	if size != 200_000 || len(warnings) != 0 {
+		t.Errorf("of 200000 bytes there came %d, with %q", size, warnings)
+	}
+	r = newReporter(2, filepath.Join(dir, "none"), r.to)
+	for range 10 {
+		r.of(1)(engine.BuildEvent{Kind: engine.BuildOutput, Data: []byte("y\n")})
+	}
+	r.finish(0)
+	r.finish(1)
+	if size != 200_000 || len(warnings) != 1 {
+		t.Errorf("%d bytes, and %q", size-200_000, warnings)
 	}
 }
 
