@@ -155,7 +155,7 @@ func (s *Service) export(ctx context.Context, held *lease, e *entry) (archive.Ex
 	if err != nil {
 		return archive.Export{}, err
 	}
-	x := archive.Export{Config: config}
+	x := archive.Export{Config: config, Created: e.img.Created}
 	for _, m := range e.rec.Manifests {
 		if layers, raw, ok := s.keptManifest(ctx, held, m); ok {
 			x.Manifest, x.ManifestMediaType = raw, m.MediaType

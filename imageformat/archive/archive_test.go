@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -47,6 +49,29 @@ func TestRoundTrip(t *testing.T) {
 				t.Errorf("Close left %v", left)
 			}
 		})
+	}
+}
+
+// What an image is made of has its time, as in dockerd's archives; the documents of the archive have none.
+func TestTimesInAnArchive(t *testing.T) {
+	x := imagetest.New(nil, imagetest.Tar(imagetest.File("a", "1"))).Export("x:1")
+	x.Created = time.Date(2024, 9, 26, 21, 31, 42, 5000, time.UTC)
+	var buf bytes.Buffer
+	if err := archive.Write(t.Context(), &buf, []archive.Export{x}); err != nil {
+		t.Fatal(err)
+	}
+	dated := 0
+	r := tar.NewReader(&buf)
+	for hdr, err := r.Next(); err == nil; hdr, err = r.Next() {
+		switch {
+		case hdr.ModTime.Equal(x.Created.Truncate(time.Second)) && strings.HasPrefix(hdr.Name, "blobs/sha256/"):
+			dated++
+		case hdr.ModTime.Unix() != 0:
+			t.Errorf("%s is of %v", hdr.Name, hdr.ModTime)
+		}
+	}
+	if want := 1 + len(x.Layers); dated != want {
+		t.Errorf("%d files have the image's time, want %d", dated, want)
 	}
 }
 

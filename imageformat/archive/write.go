@@ -39,6 +39,9 @@ type Export struct {
 	Manifest          []byte
 	ManifestMediaType string
 	Parent            string // image id; empty if it is not exported too
+	// Created is the time that config and layers have in the tar, as dockerd's; zero for 1970. A blob that several images share
+	// has the first one's.
+	Created time.Time
 }
 
 // Write writes images as one tar. Layers that several share are written once.
@@ -86,7 +89,7 @@ func Write(ctx context.Context, w io.Writer, images []Export) error {
 		}{legacyRepositories, raw})
 	}
 	for _, f := range files {
-		if err := out.bytes(f.name, f.raw); err != nil {
+		if err := out.bytes(f.name, f.raw, epoch); err != nil {
 			return err
 		}
 	}
@@ -122,6 +125,7 @@ type source struct {
 	size int64
 	open func(ctx context.Context) (io.ReadCloser, error)
 	raw  []byte
+	time time.Time
 }
 
 type writer struct {
@@ -132,14 +136,18 @@ type writer struct {
 // add notes an image's blobs and describes it in both layouts' words.
 func (w *writer) add(img Export) (dockerItem, []imageformat.Descriptor, error) {
 	config := imageformat.DescriptorOf(imageformat.OCIConfig, img.Config)
-	w.blobs[config.Digest] = source{raw: img.Config, size: config.Size}
+	created := epoch
+	if img.Created.After(epoch) {
+		created = img.Created.Truncate(time.Second)
+	}
+	w.note(config.Digest, source{raw: img.Config, size: config.Size, time: created})
 	item := dockerItem{Config: blobName(config.Digest), Parent: img.Parent, Layers: []string{}}
 	m := imageformat.Manifest{Config: config}
 	for _, l := range img.Layers {
 		if _, err := imageformat.ParseDigest(string(l.Digest)); err != nil {
 			return dockerItem{}, nil, err
 		}
-		w.blobs[l.Digest] = source{size: l.Size, open: l.Open}
+		w.note(l.Digest, source{size: l.Size, open: l.Open, time: created})
 		item.Layers = append(item.Layers, blobName(l.Digest))
 		d := l.Descriptor
 		if d.MediaType == "" {
@@ -156,7 +164,7 @@ func (w *writer) add(img Export) (dockerItem, []imageformat.Descriptor, error) {
 		mediaType = imageformat.OCIManifest
 	}
 	manifest := imageformat.DescriptorOf(mediaType, raw)
-	w.blobs[manifest.Digest] = source{raw: raw, size: manifest.Size}
+	w.note(manifest.Digest, source{raw: raw, size: manifest.Size, time: epoch})
 	if len(img.Names) == 0 {
 		return item, []imageformat.Descriptor{manifest}, nil
 	}
@@ -171,6 +179,12 @@ func (w *writer) add(img Export) (dockerItem, []imageformat.Descriptor, error) {
 		item.RepoTags = append(item.RepoTags, n.Familiar)
 	}
 	return item, named, nil
+}
+
+func (w *writer) note(d digest.Digest, s source) {
+	if _, ok := w.blobs[d]; !ok {
+		w.blobs[d] = s
+	}
 }
 
 func (w *writer) writeBlobs(ctx context.Context) error {
@@ -198,14 +212,14 @@ var epoch = time.Unix(0, 0)
 
 func (w *writer) blob(ctx context.Context, name string, s source) error {
 	if s.open == nil {
-		return w.bytes(name, s.raw)
+		return w.bytes(name, s.raw, s.time)
 	}
 	r, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	if err := w.header(name, s.size); err != nil {
+	if err := w.header(name, s.size, s.time); err != nil {
 		return err
 	}
 	n, err := io.CopyBuffer(w.tw, contextReader{ctx, r}, make([]byte, 1<<20))
@@ -215,14 +229,14 @@ func (w *writer) blob(ctx context.Context, name string, s source) error {
 	return err
 }
 
-func (w *writer) bytes(name string, raw []byte) error {
-	if err := w.header(name, int64(len(raw))); err != nil {
+func (w *writer) bytes(name string, raw []byte, changed time.Time) error {
+	if err := w.header(name, int64(len(raw)), changed); err != nil {
 		return err
 	}
 	_, err := w.tw.Write(raw)
 	return err
 }
 
-func (w *writer) header(name string, size int64) error {
-	return w.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: epoch})
+func (w *writer) header(name string, size int64, changed time.Time) error {
+	return w.tw.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: changed})
 }
