@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/xcengine/xc/engine"
@@ -88,7 +89,7 @@ func (out *Proxy) open(p engine.Proxy, dial Dial, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	s := &stream{l: l, target: p.Target, dial: dialTCP, conns: make(map[io.Closer]struct{}), log: log}
+	s := &stream{l: l, target: p.Target, dial: dialYoung(time.Now().Add(youth)), conns: make(map[io.Closer]struct{}), log: log}
 	if u, ok := l.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false) // its name is another's by then
 		s.dial = func(ctx context.Context, client duplex, _ netip.AddrPort) (duplex, error) {
@@ -121,8 +122,32 @@ type duplex interface {
 	CloseWrite() error
 }
 
-func dialTCP(ctx context.Context, _ duplex, target netip.AddrPort) (duplex, error) {
-	return new(net.Dialer).DialTCP(ctx, "tcp", netip.AddrPort{}, target)
+const (
+	// youth is how long after the port's opening a program may take to listen. A start is answered before that, and who
+	// connects right behind it must not find the door shut: with dockerd a start itself takes about as long.
+	youth = 250 * time.Millisecond
+	// knockPause is how long to wait before a young program is asked again.
+	knockPause = 2 * time.Millisecond
+)
+
+// dialYoung connects, and until then asks again where nobody listens.
+func dialYoung(until time.Time) func(context.Context, duplex, netip.AddrPort) (duplex, error) {
+	return func(ctx context.Context, _ duplex, target netip.AddrPort) (duplex, error) {
+		for {
+			c, err := new(net.Dialer).DialTCP(ctx, "tcp", netip.AddrPort{}, target)
+			if err == nil {
+				return c, nil
+			}
+			if !errors.Is(err, syscall.ECONNREFUSED) || time.Now().After(until) {
+				return nil, err
+			}
+			select {
+			case <-ctx.Done():
+				return nil, err
+			case <-time.After(knockPause):
+			}
+		}
+	}
 }
 
 // stream forwards connections.

@@ -163,6 +163,40 @@ func TestTCPRefusalIsPassedOn(t *testing.T) {
 	}
 }
 
+// A program that began a moment ago is waited for, an older one is not.
+func TestTCPWaitsForAYoungProgram(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := netip.MustParseAddrPort(l.Addr().String())
+	l.Close()
+	if _, err := dialYoung(time.Now())(t.Context(), nil, target); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("nobody listens: %v", err)
+	}
+	asked := make(chan error, 1)
+	go func() {
+		c, err := dialYoung(time.Now().Add(time.Minute))(t.Context(), nil, target)
+		if err == nil {
+			c.Close()
+		}
+		asked <- err
+	}()
+	time.Sleep(5 * knockPause)
+	select {
+	case err := <-asked:
+		t.Fatalf("it was not waited for: %v", err)
+	default:
+	}
+	if l, err = net.Listen("tcp", target.String()); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := <-asked; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTCPCloseEndsEverythingAndFreesThePort(t *testing.T) {
 	target := backend(t, func(c *net.TCPConn) { _, _ = io.Copy(io.Discard, c); c.Close() })
 	p, at := forward(t, engine.TCP, "127.0.0.1", target)
