@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -95,5 +97,37 @@ func TestBuildOfUncleanContexts(t *testing.T) {
 		if err := at(name, "s/D"); err == nil || !strings.Contains(err.Error(), "forbidden path outside the build context: "+name+" ()") {
 			t.Errorf("a recipe named %q: %v", name, err)
 		}
+	}
+}
+
+// Recipes that would become larger than memory are refused, and the daemon serves on.
+func TestRecipesThatGrow(t *testing.T) {
+	e := start(t)
+	double := func(line string, n int) string { return strings.Repeat(line+"\n", n) }
+	for name, text := range map[string]string{
+		"words":            "FROM testbox\nENV A=xxxxxxxxxxxxxxxx\n" + double("ENV A=$A$A", 14) + "LABEL" + strings.Repeat(" a=$A", 9000) + "\n",
+		"a replacement":    "FROM testbox\nENV A=xxxxxxxxxxxxxxxx\n" + double("ENV A=$A$A", 14) + "LABEL l=${A//x/" + strings.Repeat("y", 50000) + "}\n",
+		"ARG before FROM":  "ARG A=xxxxxxxxxxxxxxxx\n" + double("ARG A=$A$A", 40) + "FROM testbox\n",
+		"a file's content": "FROM testbox\nENV A=xxxxxxxxxxxxxxxx\n" + double("ENV A=$A$A", 14) + "COPY <<EOF /f\n" + strings.Repeat("$A", 20000) + "\nEOF\n",
+	} {
+		out, err := e.send(build.ImageBuildOptions{}, [2]string{"Dockerfile", text})
+		if err == nil {
+			err = told(strings.NewReader(out))
+		}
+		if err == nil || !strings.Contains(err.Error(), "too large") && !strings.Contains(err.Error(), "bytes are more than") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", e.cmd.Process.Pid))
+	if err != nil {
+		t.Skip("the daemon's memory is not told here")
+	}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	var kib int
+	if _, err := fmt.Sscan(peak, &kib); err != nil {
+		t.Fatal(err)
+	}
+	if kib > 1<<20 {
+		t.Errorf("it took %d KiB", kib)
 	}
 }

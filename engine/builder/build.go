@@ -18,6 +18,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/builder/dockerfile"
+	"github.com/xcengine/xc/engine/internal/declare"
 )
 
 // build is one run of a recipe.
@@ -145,13 +146,17 @@ func (b *build) prepare() error {
 	}
 	b.args = arguments{given: b.req.Args, meta: platformArguments(b.s.Host, target)}
 	lex := shell.NewLex(b.file.Escape)
+	size := 0
 	for _, c := range b.file.Args {
 		for _, kv := range c.Command.(*instructions.ArgCommand).Args {
 			b.used[kv.Key] = true
 			if kv.Value != nil {
-				word, _, err := lex.ProcessWord(*kv.Value, shell.EnvsFromSlice(b.args.metaEnv()))
+				word, err := declare.Words(lex, shell.EnvsFromSlice(b.args.metaEnv()))(*kv.Value)
 				if err != nil {
 					return invalid(err)
+				}
+				if size += len(word); size > maxRecipe {
+					return invalidf("the arguments before the first FROM are too large")
 				}
 				kv.Value = &word
 			}

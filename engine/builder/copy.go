@@ -67,10 +67,7 @@ func (c *copying) expand(cmd instructions.Command, words *instructions.SourcesAn
 	}
 	raw := shell.NewLex(c.st.b.file.Escape)
 	raw.RawQuotes, raw.RawEscapes = true, true
-	return invalid(words.ExpandRaw(func(word string) (string, error) {
-		out, _, err := raw.ProcessWord(word, env)
-		return out, err
-	}))
+	return invalid(words.ExpandRaw(declare.Words(raw, env)))
 }
 
 func (c *copying) options(dest, chown, chmod string) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,10 +80,47 @@ func Expand(cmd instructions.Command, lex *shell.Lex, env shell.EnvGetter) error
 	if !ok {
 		return nil
 	}
-	return e.Expand(func(word string) (string, error) {
-		out, _, err := lex.ProcessWord(word, env)
+	return e.Expand(Words(lex, env))
+}
+
+// Words replaces the variables in the words of one instruction, which all together may not become large: a few lines could
+// ask for more than there is memory.
+func Words(lex *shell.Lex, env shell.EnvGetter) func(string) (string, error) {
+	b := &bounded{EnvGetter: env, left: maxExpansion}
+	return func(word string) (string, error) {
+		b.each = 1
+		if replacement.MatchString(word) {
+			b.each = len(word)
+		}
+		out, _, err := lex.ProcessWord(word, b)
+		if b.left < 0 {
+			return "", errors.New("the values of an instruction's variables are too large together")
+		}
 		return out, err
-	})
+	}
+}
+
+// maxExpansion is how much the variables of one instruction may become at most, in bytes.
+const maxExpansion = 16 << 20
+
+// replacement is ${NAME/PATTERN/WORD}, which may put a word in place of every letter of a value.
+var replacement = regexp.MustCompile(`\$\{\w+/`)
+
+// bounded hands out values up to a bound, and then nothing.
+type bounded struct {
+	shell.EnvGetter
+	left int
+	each int // bytes that one byte of a value may become
+}
+
+// Get implements shell.EnvGetter.
+func (b *bounded) Get(key string) (string, bool) {
+	v, ok := b.EnvGetter.Get(key)
+	if b.left -= len(v); b.left < 0 || len(v)*b.each > maxExpansion {
+		b.left = -1
+		return "", ok
+	}
+	return v, ok
 }
 
 // surroundings applies what a container's surroundings are told.
