@@ -35,6 +35,14 @@ var recipes = []recipe{
 	{name: "run-mount-tmpfs", text: "FROM testbox\nRUN --mount=type=tmpfs,target=/m echo x > /m/f && cat /m/f > /f\n", ours: buildKitOnly},
 	{name: "run-mount-secret", text: "FROM testbox\nRUN --mount=type=secret,id=s echo none > /f\n", ours: buildKitOnly},
 	{name: "run-mount-secret-required", text: "FROM testbox\nRUN --mount=type=secret,id=s,required=true true\n", ours: buildKitOnly},
+	{name: "run-network-default", text: "FROM testbox\nRUN --network=default echo x > /f\n", ours: buildKitOnly},
+	{name: "run-network-host", text: "FROM testbox\nRUN --network=host hostname > /dev/null && echo x > /f\n", ours: buildKitOnly},
+	{name: "run-device", text: "FROM testbox\nRUN --device=vendor.example/device true\n", ours: buildKitOnly},
+	{name: "run-device-required", text: "FROM testbox\nRUN --device=vendor.example/device,required true\n", ours: buildKitOnly},
+	{name: "run-mount-root", text: "FROM testbox\nWORKDIR /w\nRUN --mount=target=.. true\n", ours: buildKitOnly},
+	{name: "run-mount-required", text: "FROM testbox\nRUN --mount=type=tmpfs true\n", ours: buildKitOnly},
+	{name: "run-mount-nested", text: "FROM testbox AS a\nRUN mkdir -p /o/in && echo a > /o/a\nFROM testbox\nRUN --mount=from=a,source=/o,target=/m,rw --mount=type=tmpfs,target=/m/in cat /m/a > /f && echo t > /m/in/t && cat /m/in/t >> /f\n", ours: buildKitOnly},
+	{name: "onbuild-mount", text: "FROM testbox AS tool\nRUN echo t > /t\nFROM testbox AS base\nONBUILD RUN --mount=from=tool,target=/m cat /m/t > /f\nFROM base\n", ours: buildKitOnly},
 	{name: "run-network-none", text: "FROM testbox\nRUN --network=none ifaddrs > /f\n", ours: buildKitOnly},
 
 	// COPY
@@ -107,6 +115,12 @@ var recipes = []recipe{
 	{name: "add-directory", text: "FROM testbox\nADD d /x\nADD d/ /y/\n", files: map[string]string{"d/a": "a", "d/t.tar": packed(false, "in", "i")}},
 	{name: "add-gzip-of-no-tar", text: "FROM testbox\nADD a.gz /x/\n", files: map[string]string{"a.gz": "\x1f\x8b\b\x00\x00\x00\x00\x00\x00\x03K\x04\x00C\xbe\xb7\xe8\x01\x00\x00\x00"}},
 	{name: "add-wildcard", text: "FROM testbox\nADD *.tgz *.txt /x/\n", files: map[string]string{"a.tgz": packed(true, "a", "a"), "b.tgz": packed(true, "b", "b"), "c.txt": "c"}},
+	{name: "add-chown", text: "FROM testbox\nADD --chown=user:www a d /x/\n", files: map[string]string{"a": "a", "d/b": "b"}},
+	{name: "add-chmod-link", text: "FROM testbox\nRUN mkdir /real && ln -s /real /l\nADD --chmod=u=rw,go=r --chown=1:2 --link a /l/\n", files: map[string]string{"a": "x!a"}, ours: buildKitOnly},
+	{name: "add-exclude", text: "FROM testbox\nADD --exclude=*.log --exclude=in/* d b.tgz /x/\n", files: map[string]string{"d/a": "a", "d/b.log": "b", "b.tgz": packed(true, "in/b", "b")}, ours: buildKitOnly},
+	{name: "add-unpack", text: "FROM testbox\nADD --unpack=false b.tgz /kept/\nADD --unpack b.tgz /in/\n", files: map[string]string{"b.tgz": packed(true, "b", "b")}, ours: buildKitOnly},
+	{name: "add-checksum-of-a-file", text: "FROM testbox\nADD --checksum=sha256:0000000000000000000000000000000000000000000000000000000000000000 a /x\n", files: map[string]string{"a": "a"}, ours: buildKitOnly},
+	{name: "add-git-checksum-bad", text: "FROM testbox\nADD --checksum=sha256:00 http://192.0.2.1/x.git /x\n", ours: buildKitOnly},
 	{name: "add-missing", text: "FROM testbox\nADD none /x/\n"},
 
 	// ENV, LABEL, WORKDIR, USER, EXPOSE, VOLUME, CMD, ENTRYPOINT, SHELL, STOPSIGNAL, HEALTHCHECK, ONBUILD, MAINTAINER

@@ -67,8 +67,12 @@ func (st *stage) openMounts(ctx context.Context, m *mounts) error {
 
 func (st *stage) mount(ctx context.Context, m *mounts, w *instructions.Mount) error {
 	target := w.Target
-	if target != "" && !path.IsAbs(target) {
+	named := w.Type == instructions.MountTypeSecret || w.Type == instructions.MountTypeSSH // these have targets of their own
+	if !path.IsAbs(target) && !(named && target == "") {
 		target = path.Join("/", st.config.Process.WorkDir, target)
+	}
+	if target != "" && path.Clean(target) == "/" {
+		return invalidf("invalid mount target %q", "/")
 	}
 	switch w.Type {
 	case instructions.MountTypeTmpfs:

@@ -29,6 +29,11 @@ func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) e
 	if err != nil {
 		return err
 	}
+	for _, d := range instructions.GetDevices(cmd) {
+		if d.Required {
+			return invalidf("RUN asks for the device %s, and builds get none", d.Name)
+		}
+	}
 	network := instructions.GetNetwork(cmd)
 	if network == instructions.NetworkHost && st.b.req.Confined {
 		return forbidden("only root may build with the network host")
