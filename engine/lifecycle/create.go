@@ -43,6 +43,9 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 			return none, nil, err
 		}
 	}
+	if req.Spec.ImageRef == "" && len(req.Spec.Process.Args()) == 0 {
+		return none, nil, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Reason: engine.ReasonNoCommand}
+	}
 	img, err := s.Images.Lookup(ctx, req.Spec.ImageRef, req.Platform)
 	if err != nil {
 		return none, nil, err

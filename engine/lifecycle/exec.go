@@ -173,7 +173,12 @@ func (s *Service) StartExec(ctx context.Context, id engine.ExecID, o engine.Exec
 	if err != nil {
 		return nil, err
 	}
-	if err := canExec(u, string(e.snapshot().Container)); err != nil {
+	err = canExec(u, string(e.snapshot().Container))
+	if engine.HasReason(err, engine.ReasonNotRunning) || err == nil && e.snapshot().Created.Before(u.snapshot().Status.Started) {
+		// An exec belongs to one run of its container and can be begun in that one only, as dockerd has it.
+		err = &engine.Error{Op: "exec", Kind: engine.NotFound, Resource: engine.ResourceExec, ID: string(id)}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := e.claim(o); err != nil {

@@ -162,6 +162,8 @@ func TestCommandIsMissing(t *testing.T) {
 	}
 	_, err := w.daemon.Create(t.Context(), engine.CreateRequest{Spec: engine.Spec{ImageRef: "box", Process: engine.ProcessSpec{Entrypoint: []string{""}}}})
 	wantKind(t, err, engine.Invalid, engine.ReasonNoCommand)
+	_, err = w.daemon.Create(t.Context(), engine.CreateRequest{})
+	wantKind(t, err, engine.Invalid, engine.ReasonNoCommand)
 }
 
 func TestRestartPolicies(t *testing.T) {
@@ -281,6 +283,35 @@ func TestExec(t *testing.T) {
 		}
 		_, err = w.daemon.StartExec(t.Context(), x.ID, engine.ExecStart{})
 		wantKind(t, err, engine.Conflict, "")
+	})
+}
+
+// An exec is of the run in which it was made.
+func TestExecOfAnEarlierRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("box1", nil, "sleep", "100")
+		w.start("box1")
+		id, err := w.daemon.CreateExec(t.Context(), "box1", engine.ExecSpec{Process: engine.ProcessSpec{Cmd: []string{"env"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.daemon.Kill(t.Context(), "box1", "KILL"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		_, err = w.daemon.StartExec(t.Context(), id, engine.ExecStart{})
+		wantKind(t, err, engine.NotFound, "")
+		time.Sleep(time.Second)
+		w.start("box1")
+		_, err = w.daemon.StartExec(t.Context(), id, engine.ExecStart{})
+		wantKind(t, err, engine.NotFound, "")
+		if id, err = w.daemon.CreateExec(t.Context(), "box1", engine.ExecSpec{Process: engine.ProcessSpec{Cmd: []string{"env"}}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = w.daemon.StartExec(t.Context(), id, engine.ExecStart{}); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
