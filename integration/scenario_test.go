@@ -81,7 +81,7 @@ func readSteps(text string, users []string) ([]step, error) {
 
 // scenarios runs every scenario of a directory below clients/scenarios for every user, and compares what they saw with what is written
 // down of dockerd: in the file "want", or "want.NAME" where a user sees something else. "differs.freebsd" lists what FreeBSD says
-// instead, and why.
+// instead, and why, "skip.freebsd" why it is nothing for FreeBSD.
 func scenarios(t *testing.T, group string, users []user) {
 	names := make([]string, len(users))
 	for i, u := range users {
@@ -126,6 +126,9 @@ func (s scene) play(t *testing.T) {
 	}
 	if !slices.ContainsFunc(s.steps, func(one step) bool { return one.users == nil || slices.Contains(one.users, s.user.name) }) {
 		t.Skip("nothing in it is for this client")
+	}
+	if why, err := os.ReadFile(filepath.Join(s.dir, "skip."+runtime.GOOS)); err == nil {
+		t.Skip(strings.TrimSpace(string(why)))
 	}
 	common, own := filepath.Join(s.dir, "want"), filepath.Join(s.dir, "want."+s.user.name)
 	file := own
