@@ -51,7 +51,7 @@ func TestBuildsEndWithTheirClients(t *testing.T) {
 				body = contextOf(t, [2]string{"Dockerfile", c.recipe})
 			case c.remote == "":
 				r, w := io.Pipe()
-				defer w.Close()
+				context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })                                                             // the client waits for who reads its body
 				go io.CopyN(w, contextOf(t, [2]string{"Dockerfile", "FROM testbox\n"}, [2]string{"f", strings.Repeat("x", 1<<20)}), 1<<19) //nolint:errcheck // the build ends
 				body = r
 			}
