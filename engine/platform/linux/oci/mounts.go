@@ -2,6 +2,7 @@ package oci
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -140,7 +141,7 @@ func givenMount(m engine.Mount, r request, h host) (specs.Mount, error) {
 		out.Options = []string{"bind"}
 	}
 	if m.ReadOnly {
-		word, err := readOnlyWord(m.Target, r, h)
+		word, err := readOnlyWord(m, r, h)
 		if err != nil {
 			return out, err
 		}
@@ -160,10 +161,10 @@ func givenMount(m engine.Mount, r request, h host) (specs.Mount, error) {
 
 // readOnlyWord is how a read-only bind is asked for: with everything mounted below it where the runtime can and the user
 // did not say otherwise.
-func readOnlyWord(target string, r request, h host) (string, error) {
+func readOnlyWord(m engine.Mount, r request, h host) (string, error) {
 	var asked engine.MountSpec
 	for _, s := range r.Spec.Mounts {
-		if s.Target == target {
+		if s.Target == m.Target {
 			asked = s
 		}
 	}
@@ -172,7 +173,7 @@ func readOnlyWord(target string, r request, h host) (string, error) {
 		return "", fmt.Errorf("mount options conflict: ReadOnlyNonRecursive && ReadOnlyForceRecursive")
 	case asked.ReadOnlyForceRecursive && !h.recursiveRO:
 		return "", fmt.Errorf("rro is not supported by the OCI runtime or by the kernel (older than 5.12?)")
-	case h.recursiveRO && !asked.ReadOnlyNonRecursive:
+	case h.recursiveRO && !asked.ReadOnlyNonRecursive && !isFile(m.Source):
 		return "rro", nil
 	}
 	return "ro", nil
@@ -207,4 +208,10 @@ func rootPropagation(all []engine.Mount) string {
 		}
 	}
 	return root
+}
+
+// isFile reports whether nothing can be mounted below a path. crun (1.8) takes what is to be recursive for a directory.
+func isFile(source string) bool {
+	info, err := os.Stat(source)
+	return err == nil && !info.IsDir()
 }
