@@ -16,6 +16,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/platform/reaper"
+	"github.com/xcengine/xc/engine/platform/unixsock"
 	"github.com/xcengine/xc/engine/shim"
 )
 
@@ -55,7 +56,7 @@ func (l *Launcher) start(ctx context.Context, o order, stdio shim.Stdio) (shim.S
 	if l.err != nil {
 		return shim.Started{}, l.err
 	}
-	ours, theirs, err := pair()
+	ours, theirs, err := unixsock.Pair()
 	if err != nil {
 		return shim.Started{}, err
 	}
@@ -78,21 +79,6 @@ func (l *Launcher) start(ctx context.Context, o order, stdio shim.Stdio) (shim.S
 		return shim.Started{}, err
 	}
 	return shim.Started{Pid: p.Pid(), Master: master}, nil
-}
-
-// pair makes the two ends of the conversation.
-func pair() (*net.UnixConn, *os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
-	}
-	mine, theirs := os.NewFile(uintptr(fds[0]), "launch"), os.NewFile(uintptr(fds[1]), "launch")
-	defer mine.Close()
-	c, err := net.FileConn(mine)
-	if err != nil {
-		return nil, nil, errors.Join(err, theirs.Close())
-	}
-	return c.(*net.UnixConn), theirs, nil
 }
 
 // converse sends the order and reads to the end what the second stage says.
