@@ -25,6 +25,12 @@ func BridgeName(owner Owner, id NetworkID) string {
 	return "xc" + string(owner[:min(4, len(owner))]) + "-" + string(id[:min(6, len(id))])
 }
 
+// Occupied is a prefix of the host's addresses and routes, and the interface that it is on; empty where a route has none.
+type Occupied struct {
+	Prefix    netip.Prefix
+	Interface string
+}
+
 // Wiring is everything that one container has of the network. It is complete in itself: what the container's sandbox has
 // beyond it is taken away.
 type Wiring struct {

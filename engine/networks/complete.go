@@ -105,11 +105,14 @@ func (s *Service) exclusive(ctx context.Context) (release func(), err error) {
 
 // choose finds a subnet that neither the host nor another network uses.
 func (s *Service) choose(ctx context.Context, six bool) (netip.Prefix, error) {
-	used, err := s.Plumber.Occupied(ctx)
+	occupied, err := s.Plumber.Occupied(ctx)
 	if err != nil {
 		return netip.Prefix{}, &engine.Error{Op: "create", Resource: engine.ResourceNetwork, Err: fmt.Errorf("list what the host's addresses and routes occupy: %w", err)}
 	}
-	used = append(used, s.subnets()...)
+	used := s.subnets()
+	for _, o := range occupied {
+		used = append(used, o.Prefix)
+	}
 	for _, a := range s.host.Conf().Servers {
 		used = append(used, netip.PrefixFrom(a.WithZone(""), a.BitLen())) // a name server is not to be hidden
 	}

@@ -2,7 +2,6 @@ package networks
 
 import (
 	"context"
-	"net/netip"
 
 	"github.com/xcengine/xc/engine"
 )
@@ -28,7 +27,7 @@ type Plumber interface {
 	Inventory(ctx context.Context) (engine.PlugInventory, error)
 	// Occupied lists the prefixes that a new network must not overlap: the host's addresses and routes, default routes
 	// excepted.
-	Occupied(ctx context.Context) ([]netip.Prefix, error)
+	Occupied(ctx context.Context) ([]engine.Occupied, error)
 	// Exclusive keeps the other daemons of this host waiting in theirs until release is called or this process ends. Between
 	// what Occupied lists and what EnsureNetwork adds to it, nobody else adds the same.
 	Exclusive(ctx context.Context) (release func(), err error)

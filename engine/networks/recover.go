@@ -25,7 +25,7 @@ func (s *Service) Recover(ctx context.Context, running []engine.Attachment, held
 			return err
 		}
 	}
-	if err := s.settle(ctx, found, held); err != nil {
+	if err := s.settle(ctx, held); err != nil {
 		return err
 	}
 	stray := found.Plugs
@@ -43,14 +43,14 @@ func (s *Service) Recover(ctx context.Context, running []engine.Attachment, held
 
 // settle gives every network its subnets and makes the host's side of it. Another daemon that hangs does not keep this one from its
 // start: most networks have their subnets for long.
-func (s *Service) settle(ctx context.Context, found engine.PlugInventory, held map[engine.ContainerID]engine.Attached) error {
+func (s *Service) settle(ctx context.Context, held map[engine.ContainerID]engine.Attached) error {
 	release, err := s.exclusive(ctx)
 	if err != nil {
 		s.Log.Error("subnets are chosen without waiting for other daemons: they may choose the same", "error", err)
 		release = func() {}
 	}
 	defer release()
-	if err := s.yield(ctx, found, held); err != nil {
+	if err := s.yield(ctx, held); err != nil {
 		return err
 	}
 	s.realiseAll(ctx)

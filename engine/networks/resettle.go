@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"github.com/xcengine/xc/engine"
@@ -12,14 +11,9 @@ import (
 
 // yield gives networks that chose their subnets themselves other ones, where the host has come to use those meanwhile: another
 // daemon may have chosen the same while this one was stopped, or before this one made its choice seen. Networks in use stay, and
-// so do subnets of which a bridge carries the address.
-func (s *Service) yield(ctx context.Context, found engine.PlugInventory, held map[engine.ContainerID]engine.Attached) error {
+// so do subnets that the network's own bridge carries.
+func (s *Service) yield(ctx context.Context, held map[engine.ContainerID]engine.Attached) error {
 	used := make(map[engine.NetworkID]bool)
-	carried := make(map[engine.NetworkID][]netip.Prefix)
-	for _, seg := range found.Segments {
-		id := engine.NetworkID(seg.Network.Short())
-		carried[id] = append(carried[id], seg.Addrs...)
-	}
 	for _, h := range held {
 		for _, e := range h.Endpoints {
 			used[engine.NetworkID(e.Network.Short())] = true
@@ -36,23 +30,24 @@ func (s *Service) yield(ctx context.Context, found engine.PlugInventory, held ma
 		if used[engine.NetworkID(n.ID.Short())] || n.Driver != driverBridge || n.Name == nameBridge && s.DefaultAddr.IsValid() {
 			continue
 		}
-		if err := s.resettle(ctx, n, occupied, carried[engine.NetworkID(n.ID.Short())]); err != nil {
+		if err := s.resettle(ctx, n, occupied); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// resettle chooses the network's subnets again that were chosen and are occupied, but for those of the addresses that the network's
-// own bridge carries.
-func (s *Service) resettle(ctx context.Context, n *network, occupied, carried []netip.Prefix) error {
+// resettle chooses the network's subnets again that were chosen and that something other than the network's own bridge occupies.
+// What is whose is read of one and the same list: two lists may tell of two moments.
+func (s *Service) resettle(ctx context.Context, n *network, occupied []engine.Occupied) error {
 	r := n.Network
 	changed := false
 	for _, pools := range []*[]engine.Pool{&r.Pools4, &r.Pools6} {
 		*pools = slices.Clone(*pools)
 		for i, p := range *pools {
-			own := func(a netip.Prefix) bool { return a.Masked() == p.Subnet }
-			if !p.Auto || slices.ContainsFunc(carried, own) || !slices.ContainsFunc(occupied, p.Subnet.Overlaps) {
+			carried := slices.Contains(occupied, engine.Occupied{Prefix: p.Subnet, Interface: n.Bridge})
+			other := slices.IndexFunc(occupied, func(o engine.Occupied) bool { return o.Interface != n.Bridge && o.Prefix.Overlaps(p.Subnet) })
+			if !p.Auto || carried || other < 0 {
 				continue
 			}
 			subnet, err := s.choose(ctx, p.Subnet.Addr().Is6())
@@ -63,7 +58,7 @@ func (s *Service) resettle(ctx context.Context, n *network, occupied, carried []
 			if err := s.completePool(&r, &fresh, !p.Gateway.IsValid()); err != nil {
 				return err
 			}
-			s.Log.Warn("network has another subnet: the host uses its former one", "network", r.Name, "former", p.Subnet, "now", subnet)
+			s.Log.Warn("network has another subnet: the host uses its former one", "network", r.Name, "former", p.Subnet, "now", subnet, "user", occupied[other])
 			(*pools)[i], changed = fresh, true
 		}
 	}

@@ -96,29 +96,29 @@ func networkIsMadeAndRemoved(b *bench) {
 }
 
 func occupiedFollows(b *bench) {
-	has := func(want netip.Prefix) bool {
+	has := func(want netip.Prefix, on string) bool {
 		all, err := b.plumber.Occupied(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
-		if slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Bits() == 0 }) {
+		if slices.ContainsFunc(all, func(o engine.Occupied) bool { return o.Prefix.Bits() == 0 }) {
 			b.Errorf("a default route occupies everything: %v", all)
 		}
-		return slices.Contains(all, want)
+		return slices.ContainsFunc(all, func(o engine.Occupied) bool { return o.Prefix == want && (on == "" || o.Interface == on) })
 	}
 	l := b.newLAN(1, ours)
-	if !has(l.subnet4) || !has(l.subnet6) {
-		b.Error("the network is not occupied")
+	if !has(l.subnet4, l.Bridge) || !has(l.subnet6, l.Bridge) {
+		b.Error("the network is not occupied by its bridge")
 	}
 	if err := b.plumber.RemoveNetwork(b.Context(), l.Segment); err != nil {
 		b.Fatal(err)
 	}
-	if has(l.subnet4) || has(l.subnet6) {
+	if has(l.subnet4, "") || has(l.subnet6, "") {
 		b.Error("the network is occupied after its removal")
 	}
 	n := b.machine.Neighbour(b.T)
 	for _, p := range n.HostPrefixes {
-		if !has(p) {
+		if !has(p, "") {
 			b.Errorf("%s is not occupied", p)
 		}
 	}

@@ -185,15 +185,18 @@ func (p *Plumber) Plugs(id engine.ContainerID) []engine.Plug {
 }
 
 // Occupied lists the segments' subnets and the host's routes.
-func (p *Plumber) Occupied(context.Context) ([]netip.Prefix, error) {
+func (p *Plumber) Occupied(context.Context) ([]engine.Occupied, error) {
 	if err := p.enter("Occupied"); err != nil {
 		return nil, err
 	}
 	defer p.mu.Unlock()
-	all := slices.Clone(p.routes)
+	var all []engine.Occupied
+	for _, r := range p.routes {
+		all = append(all, engine.Occupied{Prefix: r})
+	}
 	for _, s := range p.segments {
 		for _, a := range s.Addrs {
-			all = append(all, a.Masked())
+			all = append(all, engine.Occupied{Prefix: a.Masked(), Interface: s.Bridge})
 		}
 	}
 	return all, nil

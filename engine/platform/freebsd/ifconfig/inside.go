@@ -11,6 +11,7 @@ const loopback = "lo0"
 // seen is an interface as a process of its stack sees it. Addresses that the kernel gave itself are left out.
 type seen struct {
 	Name  string
+	Index int
 	MAC   string
 	Addrs []netip.Prefix
 }
@@ -27,7 +28,7 @@ func look() ([]seen, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := seen{Name: i.Name, MAC: i.HardwareAddr.String()}
+		s := seen{Name: i.Name, Index: i.Index, MAC: i.HardwareAddr.String()}
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil && !p.Addr().IsLinkLocalUnicast() {
 				s.Addrs = append(s.Addrs, p)

@@ -261,15 +261,17 @@ func (p *Plumber) Inventory(context.Context) (engine.PlugInventory, error) {
 }
 
 // Occupied implements networks.Plumber.
-func (p *Plumber) Occupied(context.Context) ([]netip.Prefix, error) {
+func (p *Plumber) Occupied(context.Context) ([]engine.Occupied, error) {
 	all, err := look()
 	if err != nil {
 		return nil, fail("list addresses", "", err)
 	}
-	var found []netip.Prefix
+	names := make(map[int]string)
+	var found []engine.Occupied
 	for _, i := range all {
+		names[i.Index] = i.Name
 		for _, a := range i.Addrs {
-			found = append(found, a.Masked())
+			found = append(found, engine.Occupied{Prefix: a.Masked(), Interface: i.Name})
 		}
 	}
 	rib, err := route.FetchRIB(unix.AF_UNSPEC, route.RIBTypeRoute, 0)
@@ -283,17 +285,11 @@ func (p *Plumber) Occupied(context.Context) ([]netip.Prefix, error) {
 	for _, m := range messages {
 		if r, ok := m.(*route.RouteMessage); ok {
 			if d, ok := destination(r); ok {
-				found = append(found, d)
+				found = append(found, engine.Occupied{Prefix: d, Interface: names[r.Index]})
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b netip.Prefix) int {
-		if c := a.Addr().Compare(b.Addr()); c != 0 {
-			return c
-		}
-		return a.Bits() - b.Bits()
-	})
-	return slices.Compact(found), nil
+	return found, nil
 }
 
 // destination is a route's, unless it is a default route or of a link.

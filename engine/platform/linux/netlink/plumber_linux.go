@@ -125,14 +125,14 @@ func whole[T any](list func() ([]T, error)) (all []T, err error) {
 }
 
 // Occupied lists the host's addresses and routes. Of the dead, and of link-local ones that every interface has, there are none.
-func (p *Plumber) Occupied(context.Context) ([]netip.Prefix, error) {
+func (p *Plumber) Occupied(context.Context) ([]engine.Occupied, error) {
 	links, err := p.links()
 	if err != nil {
 		return nil, err
 	}
-	dead := make(map[int]bool)
+	names, dead := make(map[int]string), make(map[int]bool)
 	for _, l := range links {
-		dead[l.Attrs().Index] = l.Attrs().Group == deadGroup(p.owner)
+		names[l.Attrs().Index], dead[l.Attrs().Index] = l.Attrs().Name, l.Attrs().Group == deadGroup(p.owner)
 	}
 	addrs, err := p.addrs()
 	if err != nil {
@@ -142,18 +142,18 @@ func (p *Plumber) Occupied(context.Context) ([]netip.Prefix, error) {
 	if err != nil {
 		return nil, err
 	}
-	var all []netip.Prefix
+	var all []engine.Occupied
 	for _, a := range addrs {
 		if pre, ok := toPrefix(a.IPNet); ok && !dead[a.LinkIndex] {
-			all = append(all, pre.Masked())
+			all = append(all, engine.Occupied{Prefix: pre.Masked(), Interface: names[a.LinkIndex]})
 		}
 	}
 	for _, r := range routes {
 		if pre, ok := toPrefix(r.Dst); ok && pre.Bits() > 0 && !dead[r.LinkIndex] {
-			all = append(all, pre.Masked())
+			all = append(all, engine.Occupied{Prefix: pre.Masked(), Interface: names[r.LinkIndex]})
 		}
 	}
-	return distinct(all), nil
+	return all, nil
 }
 
 // Exclusive implements networks.Plumber.
