@@ -377,3 +377,16 @@ func TestNoClean(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// FreeBSD runs Linux images as it runs its own, and says nothing of it. What it cannot know to run here is told.
+func TestWarningOfAnotherPlatform(t *testing.T) {
+	for host, told := range map[string]bool{"linux/amd64": false, "freebsd/amd64": false, "linux/arm64": true, "freebsd/arm64": true} {
+		w := newWorld(t)
+		w.platform.OS, w.platform.Architecture, _ = strings.Cut(host, "/")
+		w.boot()
+		res, err := w.daemon.Create(context.Background(), engine.CreateRequest{Spec: engine.Spec{ImageRef: "box"}})
+		if err != nil || strings.Contains(strings.Join(res.Warnings, "\n"), "(linux/amd64) does not match the detected host platform ("+host+")") != told {
+			t.Errorf("on %s: %q %v", host, res.Warnings, err)
+		}
+	}
+}

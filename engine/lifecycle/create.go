@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/undo"
+	"github.com/xcengine/xc/imageformat"
 )
 
 // Create makes a container and its root. Nothing of it remains after an error.
@@ -84,10 +86,18 @@ func (s *Service) plan(ctx context.Context, req engine.CreateRequest) (engine.Co
 		return none, nil, err
 	}
 	a.warnings = append(a.warnings, warnings...)
-	if req.Platform == nil && (c.Platform.OS != s.Platform.OS || c.Platform.Architecture != s.Platform.Architecture) {
+	if req.Platform == nil && !s.runs(c.Platform) {
 		a.warnings = append(a.warnings, fmt.Sprintf("The requested image's platform (%s) does not match the detected host platform (%s) and no specific platform was requested", c.Platform, s.Platform))
 	}
 	return c, a, nil
+}
+
+// runs reports whether this host is made for images of the platform: of its own, and of those that it takes when none is asked for.
+func (s *Service) runs(p engine.Platform) bool {
+	host := imageformat.Platform{OS: s.Platform.OS, Architecture: s.Platform.Architecture, Variant: s.Platform.Variant}
+	return slices.ContainsFunc(imageformat.Preference(host), func(q imageformat.Platform) bool {
+		return q.OS == p.OS && q.Architecture == p.Architecture
+	})
 }
 
 // completeSpec fills the defaults that do not come from the image and tells what contradicts itself.

@@ -22,22 +22,23 @@ import (
 
 // world is a host with what the services keep on it. Daemons come and go on it.
 type world struct {
-	t       *testing.T
-	dir     string
-	host    *fake.Host
-	store   *memStore
-	nets    *fakeNetworks
-	volumes *fakeVolumes
-	events  *eventLog
-	files   *fakeFiles
-	daemon  *lifecycle.Service
-	fail    func(step string)
-	hold    bool
+	t        *testing.T
+	dir      string
+	platform engine.Platform
+	host     *fake.Host
+	store    *memStore
+	nets     *fakeNetworks
+	volumes  *fakeVolumes
+	events   *eventLog
+	files    *fakeFiles
+	daemon   *lifecycle.Service
+	fail     func(step string)
+	hold     bool
 }
 
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t, dir: t.TempDir(), host: fake.NewHost(), store: &memStore{all: map[engine.ContainerID]engine.Container{}},
+		t: t, dir: t.TempDir(), platform: engine.Platform{OS: "linux", Architecture: "amd64"}, host: fake.NewHost(), store: &memStore{all: map[engine.ContainerID]engine.Container{}},
 		nets: &fakeNetworks{held: map[engine.ContainerID]bool{}}, volumes: &fakeVolumes{all: map[string]bool{}, mounted: map[string]int{}}, events: &eventLog{}, files: &fakeFiles{},
 	}
 	t.Cleanup(func() {
@@ -58,7 +59,7 @@ func (w *world) boot() {
 	w.daemon = lifecycle.New(lifecycle.Config{
 		Dir: w.dir, Runtime: w.host.Runtime(), Shims: shims{w.host.Shims()}, Roots: w.host.Roots(), Images: fakeImages{}, Layers: fakeLayers{}, Networks: w.nets,
 		Volumes: w.volumes, LogReader: fakeLogs{}, Files: w.files, Store: w.store, Events: w.events, Log: slog.New(slog.DiscardHandler),
-		Platform: engine.Platform{OS: "linux", Architecture: "amd64"}, Hold: w.hold,
+		Platform: w.platform, Hold: w.hold,
 		Failpoint: func(step string) {
 			if w.fail != nil {
 				w.fail(step)
