@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -12,6 +14,29 @@ type AttachOptions struct {
 	Stream                bool   // live output; false with Logs gives the log alone
 	Logs                  bool   // the log first
 	DetachKeys            string // "ctrl-p,ctrl-q" form; empty is that default
+}
+
+// ParseDetachKeys reads keys as Docker's clients write them, a comma list of single characters and "ctrl-" with one of
+// a-z @ [ \ ] ^ _, and gives the bytes that a terminal sends: none for the empty string.
+func ParseDetachKeys(s string) ([]byte, error) {
+	keys := []byte{}
+	if s == "" {
+		return keys, nil
+	}
+	for key := range strings.SplitSeq(s, ",") {
+		c, ctrl := strings.CutPrefix(key, "ctrl-")
+		switch {
+		case len(key) == 1:
+			keys = append(keys, key[0])
+		case ctrl && len(c) == 1 && 'a' <= c[0] && c[0] <= 'z':
+			keys = append(keys, c[0]-'a'+1)
+		case ctrl && len(c) == 1 && strings.Contains("@[\\]^_", c):
+			keys = append(keys, c[0]-'@')
+		default:
+			return nil, fmt.Errorf("Unknown character: '%s'", key)
+		}
+	}
+	return keys, nil
 }
 
 // AttachedStream is an accepted attach or exec start: every check was made, nothing is moved yet. Run moves it until the

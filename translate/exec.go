@@ -18,8 +18,8 @@ func ExecSpec(body container.ExecOptions, v Version) (engine.ExecSpec, error) {
 	if err != nil {
 		return engine.ExecSpec{}, err
 	}
-	if _, err := detachKeys(body.DetachKeys); err != nil {
-		return engine.ExecSpec{}, err
+	if _, err := engine.ParseDetachKeys(body.DetachKeys); err != nil { // to which dockerd answers 500
+		return engine.ExecSpec{}, faultf("Invalid escape keys (%s) provided", body.DetachKeys)
 	}
 	for _, env := range body.Env {
 		if strings.ContainsRune(env, 0) {
@@ -60,29 +60,6 @@ func consoleSize(s *[2]uint) ([2]uint16, error) {
 	return [2]uint16{uint16(s[0]), uint16(s[1])}, nil
 }
 
-// detachKeys reads "ctrl-p,ctrl-q" or single characters as the bytes that a terminal sends. dockerd answers 500 to what is
-// neither.
-func detachKeys(s string) ([]byte, error) {
-	keys := []byte{}
-	if s == "" {
-		return keys, nil
-	}
-	for key := range strings.SplitSeq(s, ",") {
-		c, ctrl := strings.CutPrefix(key, "ctrl-")
-		switch {
-		case len(key) == 1:
-			keys = append(keys, key[0])
-		case ctrl && len(c) == 1 && strings.Contains("abcdefghijklmnopqrstuvwxyz", c):
-			keys = append(keys, c[0]-'a'+1)
-		case ctrl && len(c) == 1 && strings.Contains("@[\\]^_", c):
-			keys = append(keys, c[0]-'@')
-		default:
-			return nil, faultf("Invalid escape keys (%s) provided", s)
-		}
-	}
-	return keys, nil
-}
-
 // ExecInspect is the answer to an exec's inspect, which docker's api/types have only for the client's side.
 type ExecInspect struct {
 	ID            string
@@ -109,7 +86,7 @@ type ExecProcess struct {
 
 // InspectExec renders an exec.
 func InspectExec(e engine.Exec) ExecInspect {
-	keys, _ := detachKeys(e.Spec.DetachKeys)
+	keys, _ := engine.ParseDetachKeys(e.Spec.DetachKeys)
 	out := ExecInspect{
 		ID: string(e.ID), Running: e.Running, ExitCode: e.ExitCode, OpenStdin: e.Spec.AttachStdin, OpenStderr: e.Spec.AttachStderr,
 		OpenStdout: e.Spec.AttachStdout, CanRemove: e.CanRemove, ContainerID: string(e.Container), DetachKeys: keys, Pid: e.Pid,

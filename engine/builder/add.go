@@ -22,6 +22,7 @@ import (
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/accounts"
 	"github.com/xcengine/xc/engine/internal/fstree"
+	"github.com/xcengine/xc/engine/internal/redact"
 	"github.com/xcengine/xc/imageformat/layer"
 )
 
@@ -86,7 +87,7 @@ func isURL(name string) bool {
 func (c *copying) addURL(ctx context.Context, address, checksum string, unpack bool) error {
 	u, err := url.Parse(address)
 	if err != nil {
-		return c.failed(fmt.Errorf("%s is no address: %w", redacted(address), errors.Unwrap(err)))
+		return c.failed(fmt.Errorf("%s is no address: %w", redact.Address(address), errors.Unwrap(err)))
 	}
 	page, err := c.st.b.s.Web.Get(ctx, address)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/fstree"
+	"github.com/xcengine/xc/engine/internal/redact"
 	"github.com/xcengine/xc/imageformat/layer"
 )
 
@@ -75,16 +76,16 @@ func (b *build) bringContext(ctx context.Context) (dir string, err error) {
 	}
 	page, err := b.s.Web.Get(ctx, b.req.Remote)
 	if err != nil {
-		return "", invalidf("failed to download remote context %s: %w", redacted(b.req.Remote), err)
+		return "", invalidf("failed to download remote context %s: %w", redact.Address(b.req.Remote), err)
 	}
 	defer page.Close()
 	body := bufio.NewReader(page)
 	if isText(page.ContentType, body) {
-		text, err := readRecipe(redacted(b.req.Remote), body)
+		text, err := readRecipe(redact.Address(b.req.Remote), body)
 		if err != nil {
 			return "", err
 		}
-		return "", b.parse(bytes.NewReader(text), redacted(b.req.Remote))
+		return "", b.parse(bytes.NewReader(text), redact.Address(b.req.Remote))
 	}
 	return b.unpack(ctx, body)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"github.com/xcengine/xc/engine/internal/redact"
 	"github.com/xcengine/xc/engine/internal/runner"
 )
 
@@ -65,7 +66,7 @@ func (b *build) clone(ctx context.Context, r repository) (dir, commit string, er
 		_, err = g.run(ctx, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
 	}
 	if err != nil {
-		return "", "", invalidf("failed to fetch %s: %w", redacted(r.remote), err)
+		return "", "", invalidf("failed to fetch %s: %w", redact.Address(r.remote), err)
 	}
 	res, err := g.run(ctx, "rev-parse", "HEAD")
 	if err != nil {
@@ -137,24 +138,6 @@ func (g *git) checkOut(ctx context.Context, ref string) error {
 		return errors.Join(err, missing)
 	}
 	return nil
-}
-
-// redacted is an address without the name and the password that may be in it: a name alone may be a token.
-func redacted(remote string) string {
-	if !isURL(remote) {
-		return remote
-	}
-	scheme, rest, _ := strings.Cut(remote, "://")
-	end := len(rest) // an address that cannot be read may have anything in its password
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		if _, err := url.Parse(remote); err == nil {
-			end = i
-		}
-	}
-	if i := strings.LastIndex(rest[:end], "@"); i >= 0 {
-		return scheme + "://xxxxx" + rest[i:]
-	}
-	return remote
 }
 
 func (c *copying) addRepository(ctx context.Context, r repository, cmd *instructions.AddCommand) error {

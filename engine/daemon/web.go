@@ -12,6 +12,7 @@ import (
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/builder"
+	"github.com/xcengine/xc/engine/internal/redact"
 	"github.com/xcengine/xc/engine/layers"
 )
 
@@ -46,7 +47,7 @@ func (w web) Get(ctx context.Context, address string) (builder.Page, error) {
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		_, _ = io.CopyN(io.Discard, res.Body, 1<<10) // so that the connection may serve again
 		res.Body.Close()
-		return builder.Page{}, &engine.Error{Op: "fetch", Kind: engine.Invalid, Err: fmt.Errorf("error fetching remote content %s: got status: %s", shown(address), res.Status)}
+		return builder.Page{}, &engine.Error{Op: "fetch", Kind: engine.Invalid, Err: fmt.Errorf("error fetching remote content %s: got status: %s", redact.Address(address), res.Status)}
 	}
 	p := builder.Page{ReadCloser: res.Body, ContentType: res.Header.Get("Content-Type"), Size: res.ContentLength}
 	if _, params, err := mime.ParseMediaType(res.Header.Get("Content-Disposition")); err == nil {
@@ -65,16 +66,6 @@ func told(err error) error {
 		return e.Err
 	}
 	return err
-}
-
-// shown is an address as errors tell it: without a name and a password, for a name alone may be a token.
-func shown(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.User == nil {
-		return address
-	}
-	u.User = url.User("xxxxx")
-	return u.String()
 }
 
 // buildRoots gives a builder clones and what was changed in them.

@@ -3,9 +3,9 @@ package detach
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"strings"
+
+	"github.com/xcengine/xc/engine"
 )
 
 // ErrDetached is what a Reader returns once it has read the keys.
@@ -14,34 +14,13 @@ var ErrDetached = errors.New("detached")
 // defaultKeys is what Docker's clients use: Ctrl-P Ctrl-Q.
 var defaultKeys = []byte{0x10, 0x11}
 
-// Parse reads keys as Docker's clients write them: a comma list of single characters and "ctrl-" with one of a-z @ [ \ ] ^ _.
-// An empty string means the default.
+// Parse is engine.ParseDetachKeys, with Docker's default for none.
 func Parse(s string) ([]byte, error) {
-	if s == "" {
-		return defaultKeys, nil
+	keys, err := engine.ParseDetachKeys(s)
+	if err == nil && len(keys) == 0 {
+		keys = defaultKeys
 	}
-	var keys []byte
-	for _, key := range strings.Split(s, ",") {
-		if len(key) == 1 {
-			keys = append(keys, key[0])
-			continue
-		}
-		letter, ok := strings.CutPrefix(key, "ctrl-")
-		if !ok || len(letter) != 1 {
-			return nil, fmt.Errorf("Unknown character: '%s'", key)
-		}
-		switch c := letter[0]; {
-		case c >= 'a' && c <= 'z':
-			keys = append(keys, c-'a'+1)
-		case c == '@':
-			keys = append(keys, 0)
-		case c >= '[' && c <= '_':
-			keys = append(keys, c-'['+27)
-		default:
-			return nil, fmt.Errorf("Unknown character: '%s'", key)
-		}
-	}
-	return keys, nil
+	return keys, err
 }
 
 // Reader passes on what it reads until the keys come, which it keeps back and answers with ErrDetached. The beginning of
