@@ -372,3 +372,35 @@ func BenchmarkReplace(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkNetwork is one more network, and its end, beside n others.
+func BenchmarkNetwork(b *testing.B) {
+	for _, n := range []int{0, 50, 500} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			isolate(b)
+			f := New(owner, slog.New(slog.DiscardHandler))
+			few, more := manyNetworks(n), manyNetworks(n+1)
+			if err := f.Apply(b.Context(), few, true); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				for _, r := range []engine.FirewallRules{more, few} {
+					if err := f.Apply(b.Context(), r, false); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func manyNetworks(n int) engine.FirewallRules {
+	var rules engine.FirewallRules
+	for i := range n {
+		subnet := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(100 + i/256), byte(i)}), 24)
+		bridge := engine.BridgeName(owner, engine.NetworkID(fmt.Sprintf("%06x", i)))
+		rules.Networks = append(rules.Networks, engine.FirewallNetwork{Network: engine.NetworkID(bridge), Managed: true, Bridge: bridge, Subnets: []netip.Prefix{subnet}, Masquerade4: true})
+		rules.Resolvers = append(rules.Resolvers, engine.FirewallResolver{Bridge: bridge, Addr: subnet.Addr().Next(), Port: 53})
+	}
+	return rules
+}

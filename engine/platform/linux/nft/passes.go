@@ -2,6 +2,7 @@ package nft
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -23,24 +24,23 @@ const hookInput hook = "input"
 
 // passes is what the rules need let through. Bridges that are named by us are named alike, so that it hardly ever changes.
 func passes(owner engine.Owner, rules engine.FirewallRules) []pass {
-	var all []pass
+	found := make(map[pass]bool) // hundreds of networks need the same few
 	for _, n := range rules.Networks {
 		if !n.Managed || n.Bridge == "" {
 			continue
 		}
 		for _, s := range n.Subnets {
 			for _, name := range []field{iifname, oifname} {
-				all = append(all, pass{hook: hookForward, version: versionOf(s.Addr().Is4()), name: name, bridge: likeNamed(owner, n.Bridge)})
+				found[pass{hook: hookForward, version: versionOf(s.Addr().Is4()), name: name, bridge: likeNamed(owner, n.Bridge)}] = true
 			}
 		}
 	}
 	for _, r := range rules.Resolvers {
 		for _, proto := range []engine.Proto{engine.UDP, engine.TCP} {
-			all = append(all, pass{hook: hookInput, version: versionOf(r.Addr.Is4()), name: iifname, bridge: likeNamed(owner, r.Bridge), proto: proto, port: r.Port})
+			found[pass{hook: hookInput, version: versionOf(r.Addr.Is4()), name: iifname, bridge: likeNamed(owner, r.Bridge), proto: proto, port: r.Port}] = true
 		}
 	}
-	slices.SortFunc(all, func(a, b pass) int { return strings.Compare(a.sortKey(), b.sortKey()) })
-	return slices.Compact(all)
+	return slices.SortedFunc(maps.Keys(found), func(a, b pass) int { return strings.Compare(a.sortKey(), b.sortKey()) })
 }
 
 func (p pass) sortKey() string { return fmt.Sprint(p.hook, p.version, p.text()) }

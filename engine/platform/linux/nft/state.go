@@ -1,62 +1,96 @@
 package nft
 
 import (
+	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/xcengine/xc/engine"
 )
 
-// state is what a table was made for. Ports are kept as they were given: comparing them is cheaper than rendering thousands
-// of them again to find the one that changed.
+// state is what a table was made for. Its parts are kept as they were given: comparing them is cheaper than rendering
+// thousands of them again to find the one that changed.
 type state struct {
-	base  Contents // of networks and resolvers
-	ports map[engine.FirewallPort]bool
+	networks  map[networkKey]engine.FirewallNetwork
+	resolvers map[engine.FirewallResolver]bool
+	ports     map[engine.FirewallPort]bool
 	// passes are what chains of others must let through.
 	passes []pass
 }
 
+// networkKey is what no two networks share. Nor do they share elements: each has its bridge and its subnets alone.
+type networkKey struct {
+	network engine.NetworkID
+	bridge  string
+}
+
 func newState(owner engine.Owner, rules engine.FirewallRules) *state {
-	s := &state{passes: passes(owner, rules), ports: make(map[engine.FirewallPort]bool, len(rules.Ports))}
+	s := &state{
+		networks:  make(map[networkKey]engine.FirewallNetwork, len(rules.Networks)),
+		resolvers: make(map[engine.FirewallResolver]bool, len(rules.Resolvers)),
+		ports:     make(map[engine.FirewallPort]bool, len(rules.Ports)),
+		passes:    passes(owner, rules),
+	}
+	for _, n := range rules.Networks {
+		s.networks[networkKey{n.Network, n.Bridge}] = n
+	}
+	for _, r := range rules.Resolvers {
+		s.resolvers[r] = true
+	}
 	for _, p := range rules.Ports {
 		s.ports[p] = true
 	}
-	rules.Ports = nil
-	s.base = Render(rules)
 	return s
 }
 
 // contents is everything.
 func (s *state) contents() Contents {
-	all := make(Contents)
-	for name, elements := range s.base {
-		all[name] = elements // ports and networks share no set
-	}
-	for name, elements := range renderPorts(s.ports) {
-		all[name] = elements
-	}
-	return all
+	return Render(engine.FirewallRules{
+		Networks: slices.Collect(maps.Values(s.networks)), Resolvers: slices.Collect(maps.Keys(s.resolvers)), Ports: slices.Collect(maps.Keys(s.ports)),
+	})
 }
 
 // delta is what leads from one state to another.
 type delta struct {
-	base       []change
+	base       []change // of networks and resolvers
 	gone, come map[engine.FirewallPort]bool
 }
 
 // since is what leads here from an earlier state.
 func (s *state) since(from *state) delta {
-	d := delta{base: changes(from.base, s.base), gone: make(map[engine.FirewallPort]bool), come: make(map[engine.FirewallPort]bool)}
-	for p := range from.ports {
-		if !s.ports[p] {
-			d.gone[p] = true
+	return delta{
+		base: changes(Render(from.without(s)), Render(s.without(from))),
+		gone: beyond(from.ports, s.ports), come: beyond(s.ports, from.ports),
+	}
+}
+
+// without is the networks and resolvers that another state has not, or not so.
+func (s *state) without(other *state) engine.FirewallRules {
+	var rules engine.FirewallRules
+	for key, n := range s.networks {
+		if o, ok := other.networks[key]; !ok || !sameRules(n, o) {
+			rules.Networks = append(rules.Networks, n)
 		}
 	}
-	for p := range s.ports {
-		if !from.ports[p] {
-			d.come[p] = true
+	rules.Resolvers = slices.Collect(maps.Keys(beyond(s.resolvers, other.resolvers)))
+	return rules
+}
+
+// sameRules reports whether two networks get the same elements. Addresses of endpoints are in none.
+func sameRules(a, b engine.FirewallNetwork) bool {
+	a.Name, a.Addrs, b.Name, b.Addrs = "", nil, "", nil
+	return slices.Equal(a.Subnets, b.Subnets) && reflect.DeepEqual(a, b)
+}
+
+// beyond is what a has and b has not.
+func beyond[T comparable](a, b map[T]bool) map[T]bool {
+	left := make(map[T]bool)
+	for x := range a {
+		if !b[x] {
+			left[x] = true
 		}
 	}
-	return d
+	return left
 }
 
 // portDelta is a change of ports alone, but for those that are as they are to be.
