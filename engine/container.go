@@ -22,7 +22,7 @@ type Container struct {
 	// while it runs.
 	Endpoints map[string]Endpoint
 	Ports     []PublishedPort // in force; empty while stopped
-	Execs     []ExecID        // those that run or ended not long ago
+	Execs     []ExecID        // those that have not ended
 	// Storage tells where the storage driver keeps the root, in the driver's own words. Inspect alone fills it.
 	Storage map[string]string
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/xcengine/xc/engine/internal/detach"
 )
 
-// execution is one exec. It is remembered until its container's run has ended and it was asked for, at most execsKept of
-// them a container.
+// execution is one exec. One that has ended is remembered as long as its container, unless execsKept others have ended since;
+// one that was not begun is forgotten when the run in which it was made ends, as by dockerd.
 type execution struct {
 	mu    sync.Mutex
 	rec   engine.Exec
@@ -25,8 +25,12 @@ type execution struct {
 // execReady is how long a resize waits for a process that is being started, as dockerd does.
 const execReady = 10 * time.Second
 
-// execsKept bounds how many ended execs of a container are remembered.
-const execsKept = 100
+// execsKept and execsWaiting bound how many execs of a container are remembered that have ended, and that nobody has begun.
+// The second is a multiple of what a client makes ahead; the oldest of a client that makes them for nothing are dropped.
+const (
+	execsKept    = 100
+	execsWaiting = 1000
+)
 
 func (e *execution) snapshot() engine.Exec {
 	e.mu.Lock()
@@ -59,13 +63,9 @@ func (s *Service) CreateExec(ctx context.Context, ref string, spec engine.ExecSp
 		return "", err
 	}
 	e := &execution{rec: engine.Exec{ID: id, Container: c.ID, Spec: spec, Created: now()}, begun: make(chan struct{}), ended: make(chan struct{})}
-	s.mu.Lock()
-	s.execs[e.rec.ID] = u
-	s.mu.Unlock()
-	u.mu.Lock()
-	u.execs[e.rec.ID] = e
-	u.mu.Unlock()
-	s.forgetExecs(u)
+	if !s.rememberExec(u, r, e) {
+		return "", canExec(u, ref)
+	}
 	s.publishExec(u, "exec_create: "+strings.Join(spec.Process.Cmd, " "), e.rec.ID, nil)
 	return e.rec.ID, nil
 }
@@ -86,23 +86,66 @@ func canExec(u *unit, ref string) error {
 	return nil
 }
 
-// forgetExecs drops the oldest ended execs beyond what is kept.
-func (s *Service) forgetExecs(u *unit) {
+// rememberExec notes an exec unless the run that it was made in has ended, and drops what is beyond the bounds.
+func (s *Service) rememberExec(u *unit, r *run, e *execution) bool {
+	id := e.rec.ID
+	s.mu.Lock()
+	s.execs[id] = u
+	s.mu.Unlock()
 	u.mu.Lock()
-	var oldest engine.ExecID
-	if len(u.execs) > execsKept {
-		for id, e := range u.execs {
-			if x := e.snapshot(); x.ExitCode != nil && (oldest == "" || x.Created.Before(u.execs[oldest].snapshot().Created)) {
-				oldest = id
+	if u.run != r {
+		u.mu.Unlock()
+		s.forgetExecs([]engine.ExecID{id})
+		return false
+	}
+	u.execs[id] = e
+	dropped := u.dropOldest(execsKept, func(x engine.Exec) bool { return x.ExitCode != nil })
+	dropped = append(dropped, u.dropOldest(execsWaiting, func(x engine.Exec) bool { return !x.Started })...)
+	u.mu.Unlock()
+	s.forgetExecs(dropped)
+	return true
+}
+
+// dropOldest takes the oldest exec of a kind out of the unit if there are more than bound. The caller holds mu.
+func (u *unit) dropOldest(bound int, kind func(engine.Exec) bool) []engine.ExecID {
+	var n int
+	var oldest engine.Exec
+	for _, e := range u.execs {
+		if x := e.snapshot(); kind(x) {
+			if n++; n == 1 || x.Created.Before(oldest.Created) {
+				oldest = x
 			}
 		}
-		delete(u.execs, oldest)
+	}
+	if n <= bound {
+		return nil
+	}
+	delete(u.execs, oldest.ID)
+	return []engine.ExecID{oldest.ID}
+}
+
+// forgetUnbegun drops the execs that nobody began in a run that has ended: they were of that one alone.
+func (s *Service) forgetUnbegun(u *unit) {
+	var dropped []engine.ExecID
+	u.mu.Lock()
+	for id, e := range u.execs {
+		if !e.snapshot().Started {
+			delete(u.execs, id)
+			dropped = append(dropped, id)
+		}
 	}
 	u.mu.Unlock()
-	if oldest != "" {
-		s.mu.Lock()
-		delete(s.execs, oldest)
-		s.mu.Unlock()
+	s.forgetExecs(dropped)
+}
+
+func (s *Service) forgetExecs(ids []engine.ExecID) {
+	if len(ids) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		delete(s.execs, id)
 	}
 }
 
@@ -173,12 +216,7 @@ func (s *Service) StartExec(ctx context.Context, id engine.ExecID, o engine.Exec
 	if err != nil {
 		return nil, err
 	}
-	err = canExec(u, string(e.snapshot().Container))
-	if engine.HasReason(err, engine.ReasonNotRunning) || err == nil && e.snapshot().Created.Before(u.snapshot().Status.Started) {
-		// An exec belongs to one run of its container and can be begun in that one only, as dockerd has it.
-		err = &engine.Error{Op: "exec", Kind: engine.NotFound, Resource: engine.ResourceExec, ID: string(id)}
-	}
-	if err != nil {
+	if err := canExec(u, string(e.snapshot().Container)); err != nil {
 		return nil, err
 	}
 	if err := e.claim(o); err != nil {

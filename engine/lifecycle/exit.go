@@ -120,6 +120,7 @@ func (s *Service) noteExit(ctx context.Context, u *unit, r *run, exit engine.Exi
 	}
 	u.backoff++
 	u.mu.Unlock()
+	s.forgetUnbegun(u)
 	err := s.move(ctx, "exit", u, next, func(c *engine.Container) {
 		st := &c.Status
 		st.Pid, st.ExitCode, st.OOMKilled, st.Finished = 0, exit.Code, info.OOMKilled, exit.At

@@ -222,6 +222,7 @@ func TestForbiddenMovesNameTheReason(t *testing.T) {
 		wantKind(t, err, engine.Conflict, engine.ReasonNotRunning)
 		_, err = d.Top(ctx, "box1", nil)
 		wantKind(t, err, engine.Conflict, engine.ReasonNotRunning)
+		time.Sleep(2 * time.Second)
 		w.start("box1")
 		wantKind(t, d.Start(ctx, "box1"), engine.NotModified, "")
 		wantKind(t, d.Remove(ctx, "box1", engine.RemoveOptions{}), engine.Conflict, engine.ReasonRunning)
@@ -300,6 +301,8 @@ func TestExecOfAnEarlierRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
+		_, err = w.daemon.InspectExec(t.Context(), id)
+		wantKind(t, err, engine.NotFound, "")
 		_, err = w.daemon.StartExec(t.Context(), id, engine.ExecStart{})
 		wantKind(t, err, engine.NotFound, "")
 		time.Sleep(time.Second)
@@ -311,6 +314,74 @@ func TestExecOfAnEarlierRun(t *testing.T) {
 		}
 		if _, err = w.daemon.StartExec(t.Context(), id, engine.ExecStart{}); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A container tells which execs have not ended, those that nobody began too; one that has ended stays known by its id.
+func TestExecsOfAContainer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("box1", nil, "sleep", "100")
+		w.start("box1")
+		create := func(args ...string) engine.ExecID {
+			id, err := w.daemon.CreateExec(t.Context(), "box1", engine.ExecSpec{Process: engine.ProcessSpec{Cmd: args}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return id
+		}
+		waits, runs, ended := create("env"), create("sleep", "1"), create("env")
+		for _, id := range []engine.ExecID{runs, ended} {
+			if _, err := w.daemon.StartExec(t.Context(), id, engine.ExecStart{Detach: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		want := []engine.ExecID{waits, runs}
+		got := w.inspect("box1").Execs
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("execs %v, want %v", got, want)
+		}
+		if err := w.daemon.Kill(t.Context(), "box1", "KILL"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := w.inspect("box1").Execs; len(got) != 0 {
+			t.Errorf("execs after the end: %v", got)
+		}
+		_, err := w.daemon.StartExec(t.Context(), ended, engine.ExecStart{})
+		wantKind(t, err, engine.Conflict, engine.ReasonNotRunning)
+		time.Sleep(2 * time.Second)
+		w.start("box1")
+		_, err = w.daemon.StartExec(t.Context(), ended, engine.ExecStart{})
+		wantKind(t, err, engine.Conflict, "")
+	})
+}
+
+// Whoever makes execs and never begins them does not fill the memory.
+func TestExecsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.create("box1", nil, "sleep", "100")
+		w.start("box1")
+		var ids []engine.ExecID
+		for range 1001 {
+			id, err := w.daemon.CreateExec(t.Context(), "box1", engine.ExecSpec{Process: engine.ProcessSpec{Cmd: []string{"env"}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+			time.Sleep(time.Millisecond)
+		}
+		_, err := w.daemon.InspectExec(t.Context(), ids[0])
+		wantKind(t, err, engine.NotFound, "")
+		for _, id := range []engine.ExecID{ids[1], ids[1000]} {
+			if _, err := w.daemon.InspectExec(t.Context(), id); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 }

@@ -49,7 +49,7 @@ func (s *Service) Inspect(ctx context.Context, ref string) (engine.Container, er
 	c := u.snapshot()
 	u.mu.Lock()
 	for id, e := range u.execs {
-		if x := e.snapshot(); x.Running {
+		if x := e.snapshot(); x.ExitCode == nil {
 			c.Execs = append(c.Execs, id)
 		}
 	}
