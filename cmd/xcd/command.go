@@ -57,7 +57,7 @@ same state directory takes them up again.`,
 			return purgeHost(cmd.Context(), cfg, logger(cmd, cfg))
 		},
 	}
-	cmd.AddCommand(purge, shutdownCommand(&o))
+	cmd.AddCommand(purge, readyCommand(&o), shutdownCommand(&o))
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	return cmd
 }

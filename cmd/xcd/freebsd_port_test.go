@@ -70,6 +70,12 @@ func TestServiceScript(t *testing.T) {
 	if !strings.Contains(script, "shutdown ${xcd_config_flag} ${xcd_flags} --timeout") {
 		t.Error("it does not stop containers at a shutdown")
 	}
+	if sub, _, err := cmd.Find([]string{"ready"}); err != nil || sub.Name() != "ready" || sub.Flags().Lookup("timeout") == nil {
+		t.Errorf("xcd has no ready --timeout: %v", err)
+	}
+	if !strings.Contains(script, "ready ${xcd_config_flag} ${xcd_flags} --timeout") {
+		t.Error("its start does not wait for xcd")
+	}
 	// Every variable has a default and is explained.
 	var variables []string
 	for _, m := range regexp.MustCompile(`(?m)^: \$\{(xcd_\w+):=`).FindAllStringSubmatch(script, -1) {
