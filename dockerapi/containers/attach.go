@@ -24,7 +24,7 @@ func (g *group) attach(ctx context.Context, w http.ResponseWriter, r *httpx.Requ
 	o := attachOptions(r)
 	attached, err := g.backend.Attach(ctx, r.Var("name"), o)
 	if err != nil {
-		return err
+		return hijack.Refuse(w, err)
 	}
 	defer attached.Close()
 	stream, err := hijack.Take(w, r, attached.TTY())

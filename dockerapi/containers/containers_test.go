@@ -181,7 +181,6 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/containers/nosuch/stats", ``, 404, msg("No such container: nosuch")},
 		{"POST", "/containers/web/resize?h=24&w=80", ``, 200, ""},
 		{"POST", "/containers/web/resize", ``, 400, msg(`invalid resize height "": invalid syntax`)},
-		{"POST", "/containers/nosuch/attach?stream=1", ``, 404, msg("No such container: nosuch")},
 		{"GET", "/containers/web/archive", ``, 400, msg("bad parameter: pathcannot be empty")},
 		{"GET", "/containers/web/archive?path=/no/such", ``, 404, msg("Could not find the file /no/such in container web")},
 		{"HEAD", "/containers/web/archive?path=/no/such", ``, 404, ""},
@@ -308,21 +307,27 @@ func TestAttachTerminal(t *testing.T) {
 	}
 }
 
-// TestAttachRefused: what is wrong is told as JSON while the connection is still HTTP.
+// TestAttachRefused: what is wrong is told in plain words that end with the connection, as dockerd answers this one operation.
 func TestAttachRefused(t *testing.T) {
 	b := newBed(t)
 	b.create("p", container.Config{})
 	if err := b.docker.ContainerPause(t.Context(), "p"); err != nil {
 		t.Fatal(err)
 	}
-	_, r := b.dial("POST /containers/p/attach?stream=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 409 || string(body) != "{\"message\":\"container p is paused, unpause the container before attach\"}\n" {
-		t.Errorf("%d %q, %v", resp.StatusCode, body, err)
+	for _, c := range []struct{ path, headers, want string }{
+		{
+			"/containers/p/attach?stream=1", "Connection: Upgrade\r\nUpgrade: tcp\r\n",
+			"HTTP/1.1 409 Conflict\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\ncontainer p is paused, unpause the container before attach\r\n",
+		},
+		{
+			"/v1.24/containers/nosuch/attach?stream=1", "",
+			"HTTP/1.1 404 Not Found\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nNo such container: nosuch\r\n",
+		},
+	} {
+		_, r := b.dial("POST " + c.path + " HTTP/1.1\r\nHost: d\r\n" + c.headers + "\r\n")
+		if got, err := io.ReadAll(r); err != nil || string(got) != c.want {
+			t.Errorf("%s: got %q, %v, want %q", c.path, got, err, c.want)
+		}
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/docker/docker/api/types"
+
 	"github.com/xcengine/xc/dockerapi/internal/httpx"
 	"github.com/xcengine/xc/dockerapi/internal/stdcopy"
 	"github.com/xcengine/xc/engine"
@@ -69,6 +71,20 @@ func head(h http.Header, r *httpx.Request, tty bool) []byte {
 	_ = h.Write(&b) // into memory
 	b.WriteString("\r\n")
 	return b.Bytes()
+}
+
+// Refuse tells an error as dockerd does where it would have taken the connection over for an attach: in plain words, which end
+// with the connection. It returns the error.
+func Refuse(w http.ResponseWriter, refused error) error {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return refused // which the server then writes as any other
+	}
+	status := httpx.Status(refused)
+	// A failure to write means that the client has gone.
+	_, _ = fmt.Fprintf(conn, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n\r\n%s\r\n", status, http.StatusText(status), types.MediaTypeRawStream, translate.Message(refused))
+	(&Stream{conn: conn}).Close()
+	return refused
 }
 
 // Stdio returns the streams of the connection. Without wantStdin nothing is read of the client.
