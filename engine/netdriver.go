@@ -19,6 +19,9 @@ type Segment struct {
 	EnableV6 bool
 }
 
+// HostNetNS is the name of the host's network namespace in the directory of those of containers, on Linux.
+const HostNetNS = "default"
+
 // BridgeName is the name of a managed network's interface unless the user chose one: "xc", four digits of the owner, "-", six
 // of the network. The kernels' limit is 15 bytes.
 func BridgeName(owner Owner, id NetworkID) string {

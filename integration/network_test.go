@@ -59,6 +59,24 @@ func TestUserNetworks(t *testing.T) {
 	e.fails(1, "bridge is a pre-defined network and cannot be removed", "network", "rm", "bridge")
 }
 
+// A container that was only created has no names in its networks but those in which it was connected since.
+func TestNamesBeforeTheFirstStart(t *testing.T) {
+	e := start(t)
+	e.must("network", "create", "front")
+	e.must("network", "create", "back")
+	id := e.must("create", "--name", "first", "--network", "front", "testbox", "true")
+	names := func(network, want string) {
+		t.Helper()
+		if got := e.must("inspect", "-f", "{{.NetworkSettings.Networks."+network+".DNSNames}}", id); got != want {
+			t.Errorf("names in %s: %s, want %s", network, got, want)
+		}
+	}
+	names("front", "[]")
+	e.must("network", "connect", "--alias", "site", "back", "first")
+	names("front", "[]")
+	names("back", "[first site "+id12(id)+"]")
+}
+
 // Containers that share another's network go on when that one ends. What it gets at its next start is not theirs.
 func TestSharedNetworkOutlivesItsOwner(t *testing.T) {
 	e := start(t)

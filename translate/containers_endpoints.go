@@ -100,9 +100,10 @@ func endpointSettings(c engine.Container, networkName string, e engine.Endpoint)
 		s.GlobalIPv6Address, s.GlobalIPv6PrefixLen = e.IPv6.Addr().String(), e.IPv6.Bits()
 	}
 	if c.Status.Started.IsZero() && e.ID == "" {
-		s.MacAddress, s.NetworkID, s.DNSNames = e.Spec.MAC, "", nil
+		s.MacAddress, s.NetworkID = e.Spec.MAC, ""
 	}
-	if e.ID == "" && (!c.Status.Started.IsZero() || c.Status.Error != "") {
+	// In networks that it was created with it has no names before its first start.
+	if e.ID == "" && (!c.Status.Started.IsZero() || c.Status.Error != "" || e.DNSNames != nil) {
 		s.DNSNames = names(c, networkName, e.Spec)
 	}
 	return s

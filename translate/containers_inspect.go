@@ -231,6 +231,14 @@ func links(c engine.Container) []string {
 	return out
 }
 
+// netnsName is the file of a container's network stack among the others'. The host's has dockerd's name for it.
+func netnsName(c engine.Container) string {
+	if hasOwnStack(c) {
+		return c.ID.Short()
+	}
+	return engine.HostNetNS
+}
+
 // networkSettings renders a container's networks, and the old copy of its place in the default one.
 func networkSettings(c engine.Container, host Host) *container.NetworkSettings {
 	n := &container.NetworkSettings{Networks: map[string]*network.EndpointSettings{}}
@@ -238,10 +246,10 @@ func networkSettings(c engine.Container, host Host) *container.NetworkSettings {
 	for name, e := range c.Endpoints {
 		n.Networks[name] = endpointSettings(c, name, e)
 	}
-	if c.Status.State.Alive() && hasOwnStack(c) {
+	if c.Status.State.Alive() && !joinsAnother(c) {
 		n.SandboxID = string(c.ID)
 		if host.NetnsDir != "" {
-			n.SandboxKey = strings.TrimSuffix(host.NetnsDir, "/") + "/" + c.ID.Short()
+			n.SandboxKey = strings.TrimSuffix(host.NetnsDir, "/") + "/" + netnsName(c)
 		}
 	}
 	if b, ok := n.Networks[network.NetworkBridge]; ok {

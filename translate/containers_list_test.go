@@ -206,6 +206,9 @@ func TestEndpointSettingsAsAsked(t *testing.T) {
 			if got := endpointSettings(c, tc.network, engine.Endpoint{Spec: spec}); got.DNSNames != nil {
 				t.Errorf("before its first start: names %q", got.DNSNames)
 			}
+			if got := endpointSettings(c, tc.network, engine.Endpoint{Spec: spec, DNSNames: []string{"before"}}); !slices.Equal(got.DNSNames, tc.names) {
+				t.Errorf("connected before its first start: names %q, want %q", got.DNSNames, tc.names)
+			}
 			c.Status.Error = "no such port"
 			if got := endpointSettings(c, tc.network, engine.Endpoint{Spec: spec}); !slices.Equal(got.DNSNames, tc.names) {
 				t.Errorf("after a failed start: names %q, want %q", got.DNSNames, tc.names)

@@ -166,8 +166,12 @@ func openPorts(c engine.Container) map[engine.Port][]engine.PublishedPort {
 
 // hasOwnStack reports whether the container has interfaces that are its own, be it a loopback interface alone.
 func hasOwnStack(c engine.Container) bool {
-	mode := c.Spec.Network.Mode
-	return mode != "host" && !strings.HasPrefix(string(mode), "container:")
+	return c.Spec.Network.Mode != "host" && !joinsAnother(c)
+}
+
+// joinsAnother reports whether the container's network is another container's.
+func joinsAnother(c engine.Container) bool {
+	return strings.HasPrefix(string(c.Spec.Network.Mode), "container:")
 }
 
 // hasOwnNetwork reports whether ports of the container are its own.

@@ -238,9 +238,15 @@ func (s *Service) Connect(ctx context.Context, network, container string, spec e
 		if err := canConnect(c, name); err != nil {
 			return err
 		}
+		e.DNSNames = willBe(c, e.Spec)
 		endpoints[name] = e
 	}
 	return s.setEndpoints(ctx, u, endpoints)
+}
+
+// willBe is the names by which a container will be known in a network that was told of it before the first start.
+func willBe(c engine.Container, e engine.EndpointSpec) []string {
+	return slices.Concat([]string{c.Name}, e.Aliases, []string{c.ID.Short()})
 }
 
 func canConnect(c engine.Container, network string) error {

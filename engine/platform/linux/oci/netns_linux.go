@@ -61,6 +61,21 @@ func pin(namespace, path string) error {
 	return nil
 }
 
+// nameHostNetNS makes the host's network namespace, this process's own, to be found at path by the programs that enter containers'
+// namespaces by their files. The link leads to the init process where that has the same: it outlives us.
+func nameHostNetNS(path string) error {
+	target := "/proc/1/ns/net"
+	first, err := os.Stat(target)
+	own, errOwn := os.Stat("/proc/thread-self/ns/net")
+	if err != nil || errOwn != nil || !os.SameFile(first, own) {
+		target = fmt.Sprintf("/proc/%d/ns/net", os.Getpid())
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(target, path)
+}
+
 // loopbackUp brings up the loopback interface of the calling thread's namespace; the kernel gives it its addresses.
 func loopbackUp() error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

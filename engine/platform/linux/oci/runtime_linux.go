@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/platform/linux/cgroup"
@@ -40,6 +41,9 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, &engine.Error{Op: "open runtime", Err: err}
 		}
+	}
+	if err := nameHostNetNS(filepath.Join(r.places.netnsDir(), engine.HostNetNS)); err != nil {
+		return nil, &engine.Error{Op: "open runtime", Err: err}
 	}
 	if r.program, err = r.find(ctx); err != nil {
 		return nil, &engine.Error{Op: "open runtime", Kind: engine.Unavailable, Err: errors.Join(err, r.Close())}
@@ -141,6 +145,7 @@ func (r *Runtime) Sandboxes(context.Context) ([]engine.ContainerID, error) {
 	if err != nil {
 		return nil, err
 	}
+	pins = slices.DeleteFunc(pins, func(name string) bool { return name == engine.HostNetNS })
 	return collect(append(dirs, groups...), pins), nil
 }
 
