@@ -206,8 +206,10 @@ type NewImage struct {
 	Config             ImageConfig // whole, not merged with the parent's
 	Layer              io.Reader   // tar of what the step changed, of any compression; nil: nothing
 	CreatedBy, Comment string
-	Author             string
-	Created            time.Time // zero: now
+	// Before are the commands of steps between the parent and this one that changed the configuration alone and made no image.
+	Before  []string
+	Author  string
+	Created time.Time // zero: now
 	// Jail changes xc's part of the parent's configuration, after Config; nil leaves it. It must not keep what it is given.
 	Jail func(*imageformat.JailConfig) error
 	// Intermediate images carry a build's later steps or wait for a build to come: lists leave them out while they have no

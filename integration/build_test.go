@@ -522,6 +522,52 @@ func TestBuildCacheFrom(t *testing.T) {
 	}
 }
 
+// Of a recipe of hundreds of declarations not each makes an image, which would have the whole history: its cache, its history and
+// what it declares are the same as if each did.
+func TestLongRecipe(t *testing.T) {
+	e := start(t)
+	const labels = 420
+	var text strings.Builder
+	text.WriteString("FROM testbox\n")
+	for i := range labels {
+		fmt.Fprintf(&text, "LABEL l%d=%d\n", i%7, i)
+		if i == 250 {
+			text.WriteString("RUN echo $X > /x\nENV X=1\n")
+		}
+	}
+	text.WriteString("RUN echo $X > /y\n")
+	dir := recipe{text: text.String()}.plant(t)
+	e.must("build", "-t", "long", dir)
+	id := e.must("image", "inspect", "-f", "{{.Id}}", "long")
+	if n := len(strings.Fields(e.must("images", "-a", "-q", "--no-trunc"))); n > 120 {
+		t.Errorf("there are %d images", n)
+	}
+	history := strings.Split(e.must("history", "--no-trunc", "--format", "{{.CreatedBy}}", "long"), "\n")
+	if n := strings.Count(strings.Join(history, "\n"), "LABEL"); n != labels {
+		t.Errorf("history tells %d labels", n)
+	}
+	if got := e.must("image", "inspect", "-f", "{{.Config.Labels.l0}} {{.Config.Labels.l6}}", "long"); got != "413 419" {
+		t.Errorf("the labels are %s", got)
+	}
+	if got := e.must("run", "--rm", "long", "cat", "/x", "/y"); got != "\n1" {
+		t.Errorf("the image holds %q", got)
+	}
+	if out := e.must("build", dir); strings.Contains(out, "Running in") || !strings.Contains(out, "Successfully built "+strings.TrimPrefix(id, "sha256:")[:12]) {
+		t.Errorf("the second build:\n%s", lastLines(out, 10))
+	}
+	archive := filepath.Join(t.TempDir(), "long.tar")
+	e.must("save", "-o", archive, "long")
+	e.must("rmi", "-f", "long")
+	e.must("builder", "prune", "-a", "-f")
+	e.must("load", "-i", archive)
+	if out := e.must("build", "--cache-from", "long", "-t", "again", dir); strings.Contains(out, "Running in") {
+		t.Errorf("with the image as cache:\n%s", lastLines(out, 10))
+	}
+	if got := e.must("image", "inspect", "-f", "{{.Id}}", "again"); got != id {
+		t.Errorf("of the cache there was made %s, of the recipe %s", got, id)
+	}
+}
+
 // A daemon that is killed at a step of a build leaves nothing of that step, and the steps before it in the cache.
 func TestKilledInBuild(t *testing.T) {
 	t.Parallel()

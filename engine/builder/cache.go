@@ -37,6 +37,7 @@ type inputs struct {
 	Parent   engine.ImageID
 	Platform engine.Platform
 	Author   string
+	Before   []string `json:",omitempty"` // commands since the parent that made no image
 	Command  string
 	Config   engine.ImageConfig
 	Also     []string // digests of files, arguments, mounts

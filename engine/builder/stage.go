@@ -40,6 +40,7 @@ type stage struct {
 	args     arguments
 	step     string           // the present one, as it is written
 	likes    []engine.ImageID // images whose history may tell the next step
+	row      row
 
 	done chan struct{}
 	err  error
@@ -70,10 +71,13 @@ func (st *stage) steps(ctx context.Context) error {
 			return err
 		}
 		st.begin(i+1, c.Text)
+		st.row.goesOn = i+1 < len(st.recipe.Commands) && declares(st.recipe.Commands[i+1])
 		if err := st.do(ctx, c); err != nil {
 			return err
 		}
-		st.report(engine.BuildEvent{Kind: engine.BuildImage, Image: st.image.ID})
+		if len(st.row.steps) == 0 {
+			st.report(engine.BuildEvent{Kind: engine.BuildImage, Image: st.image.ID})
+		}
 	}
 	st.report(engine.BuildEvent{Kind: engine.BuildResult, Image: st.image.ID})
 	return nil
@@ -244,6 +248,11 @@ func (st *stage) commit(ctx context.Context, c change) error {
 	in := inputs{
 		Parent: st.image.ID, Platform: st.platform, Author: c.author, Command: strings.Join(words, " "), Config: c.config.ImageConfig, Also: c.also,
 	}
+	if st.row.takes(c, st.author) {
+		st.row.steps, st.config = append(st.row.steps, in.Command), c.config
+		return nil
+	}
+	in.Before, st.row.steps = st.row.steps, nil
 	key, err := in.key()
 	if err != nil {
 		return err
@@ -326,8 +335,8 @@ func (st *stage) resume(ctx context.Context, in inputs, c change) (engine.Image,
 
 func newImage(in inputs, c change) engine.NewImage {
 	return engine.NewImage{
-		Parent: in.Parent, Platform: in.Platform, Config: in.Config, CreatedBy: in.Command, Author: in.Author, Intermediate: true,
-		Jail: c.jail,
+		Parent: in.Parent, Platform: in.Platform, Config: in.Config, Before: in.Before, CreatedBy: in.Command, Author: in.Author,
+		Intermediate: true, Jail: c.jail,
 	}
 }
 

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/imageformat"
 )
 
 // History returns the steps of an image's making, the newest first. Only steps that are images here have an id: the image
@@ -17,7 +20,11 @@ func (s *Service) History(_ context.Context, ref string, platform *engine.Platfo
 	}
 	var steps []engine.HistoryEntry
 	layer := 0
-	for _, h := range e.history {
+	history, err := s.historyOf(e)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range history {
 		step := engine.HistoryEntry{CreatedBy: h.CreatedBy, Comment: h.Comment}
 		if h.Created != nil {
 			step.Created = *h.Created
@@ -34,13 +41,25 @@ func (s *Service) History(_ context.Context, ref string, platform *engine.Platfo
 		steps = append(steps, step)
 	}
 	slices.Reverse(steps)
-	for i := range steps {
+	for i := 0; i < len(steps); {
 		steps[i].ID = e.rec.ID
 		steps[i].Tags = tagsOf(s.index.refs(e.rec.ID))
-		var ok bool
-		if e, ok = s.index.get(e.rec.Parent); !ok {
+		parent, ok := s.index.get(e.rec.Parent)
+		if !ok {
 			break
 		}
+		i += max(1, e.steps-parent.steps) // several steps of a build may have made one image
+		e = parent
 	}
 	return steps, nil
+}
+
+// historyOf reads the steps of an image's making, oldest first.
+func (s *Service) historyOf(e *entry) ([]imageformat.History, error) {
+	raw, err := s.document(digest.Digest(e.rec.ID))
+	if err != nil {
+		return nil, err
+	}
+	doc, err := imageformat.ParseConfig(raw)
+	return doc.History, err
 }

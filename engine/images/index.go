@@ -16,7 +16,7 @@ import (
 type entry struct {
 	rec     engine.ImageRecord // without its config document
 	img     engine.Image       // without names
-	history []imageformat.History
+	steps   int                // of its history, which is in the document alone: images of one build share most of it
 	diffIDs []digest.Digest
 	chain   []engine.LayerID // the chain at every layer
 }
@@ -27,7 +27,7 @@ func newEntry(rec engine.ImageRecord) (*entry, error) {
 		return nil, err
 	}
 	rec.Config = nil
-	e := &entry{rec: rec, history: doc.History, diffIDs: doc.DiffIDs}
+	e := &entry{rec: rec, steps: len(doc.History), diffIDs: doc.DiffIDs}
 	for _, c := range imageformat.ChainIDs(doc.DiffIDs) {
 		e.chain = append(e.chain, engine.LayerID(c))
 	}

@@ -3,7 +3,6 @@ package images
 import (
 	"context"
 	"io"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -170,8 +169,11 @@ func (l *loading) parents(ctx context.Context, images []archive.Image) error {
 		err := l.s.change(ctx, func(c *engine.ImageChange) error {
 			child, ok1 := l.s.index.get(engine.ImageID(img.Config.Digest))
 			parent, ok2 := l.s.index.get(engine.ImageID(img.Parent))
-			if !ok1 || !ok2 || !continues(child, parent) {
+			if !ok1 || !ok2 {
 				return nil
+			}
+			if yes, err := l.s.continues(child, parent); err != nil || !yes {
+				return err
 			}
 			rec := child.rec
 			rec.Parent = parent.rec.ID
@@ -186,25 +188,23 @@ func (l *loading) parents(ctx context.Context, images []archive.Image) error {
 }
 
 // continues reports whether one step made child of parent.
-func continues(child, parent *entry) bool {
+func (s *Service) continues(child, parent *entry) (bool, error) {
 	if child.rec.ID == parent.rec.ID {
-		return false
+		return false, nil
 	}
-	if len(child.history) == 0 && len(parent.history) == 0 {
-		return true // history is not mandatory
+	if child.steps == 0 && parent.steps == 0 {
+		return true, nil // history is not mandatory
 	}
-	if len(child.history)-len(parent.history) != 1 {
-		return false
+	if child.steps-parent.steps != 1 {
+		return false, nil
 	}
-	for i, step := range parent.history {
-		other := child.history[i]
-		if (step.Created == nil) != (other.Created == nil) || step.Created != nil && !step.Created.Equal(*other.Created) {
-			return false
-		}
-		other.Created = step.Created
-		if !reflect.DeepEqual(step, other) {
-			return false
-		}
+	ours, err := s.historyOf(child)
+	if err != nil {
+		return false, err
 	}
-	return true
+	theirs, err := s.historyOf(parent)
+	if err != nil {
+		return false, err
+	}
+	return slices.EqualFunc(ours[:len(theirs)], theirs, sameHistory), nil
 }

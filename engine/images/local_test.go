@@ -522,4 +522,40 @@ func TestResumeOfAnImagesHistory(t *testing.T) {
 	}
 }
 
+// Steps that made no image of their own stand in the history of the next, which their parent's id does not stand for, and
+// serve as a cache like all others.
+func TestStepsWithoutImages(t *testing.T) {
+	w := newWorld(t)
+	create := func(n engine.NewImage) engine.ImageID {
+		t.Helper()
+		n.Platform = amd64
+		id, err := w.svc.Create(t.Context(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	base := create(engine.NewImage{Layer: bytes.NewReader(imagetest.Tar(imagetest.File("a", "a"))), CreatedBy: "ADD a"})
+	row := engine.NewImage{Parent: base, Platform: amd64, Before: []string{"ENV a", "ENV b"}, CreatedBy: "ENV c"}
+	last := create(row)
+	steps, err := w.svc.History(t.Context(), string(last), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range steps {
+		got = append(got, s.CreatedBy+" "+string(s.ID))
+	}
+	if diff := cmp.Diff([]string{"ENV c " + string(last), "ENV b ", "ENV a ", "ADD a " + string(base)}, got); diff != "" {
+		t.Error(diff)
+	}
+	if id, ok, err := w.svc.Resume(t.Context(), row, last); err != nil || !ok || id != last {
+		t.Errorf("it goes on with %s, %t, %v", id, ok, err)
+	}
+	row.Before = []string{"ENV a", "ENV x"}
+	if id, ok, err := w.svc.Resume(t.Context(), row, last); err != nil || ok {
+		t.Errorf("after other steps it goes on with %s, %v", id, err)
+	}
+}
+
 func (w *world) firstLayer(tar []byte) string { return digest.FromBytes(tar).String() }

@@ -104,6 +104,7 @@ type step struct {
 	config                     engine.ImageConfig
 	layer                      localLayer // without a digest: no layer
 	author, comment, createdBy string
+	before                     []string  // commands of the steps before it that made no image
 	created                    time.Time // zero: now
 	container                  engine.ContainerID
 	names                      []reference.NamedTagged
@@ -113,7 +114,7 @@ type step struct {
 
 func stepOf(n engine.NewImage) step {
 	return step{
-		parent: n.Parent, platform: n.Platform, config: n.Config, author: n.Author, comment: n.Comment, createdBy: n.CreatedBy, created: n.Created,
+		parent: n.Parent, platform: n.Platform, config: n.Config, author: n.Author, comment: n.Comment, createdBy: n.CreatedBy, before: n.Before, created: n.Created,
 		intermediate: n.Intermediate, jail: n.Jail,
 	}
 }
@@ -143,6 +144,10 @@ func (s *Service) make(ctx context.Context, st step) (engine.ImageID, error) {
 	created := st.created
 	if created.IsZero() {
 		created = now()
+	}
+	doc.History = slices.Clone(doc.History)
+	for _, by := range st.before {
+		doc.History = append(doc.History, imageformat.History{Created: &created, Author: st.author, CreatedBy: by, EmptyLayer: true})
 	}
 	h := imageformat.History{Created: &created, Author: st.author, Comment: st.comment, CreatedBy: st.createdBy, EmptyLayer: empty}
 	if err := s.continueDocument(&doc, st, h); err != nil {

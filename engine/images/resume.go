@@ -31,7 +31,19 @@ func (s *Service) resume(ctx context.Context, st step, like engine.ImageID) (eng
 	if err != nil {
 		return "", err
 	}
-	h, ok := e.goesOn(doc, st.createdBy)
+	history, err := s.historyOf(e)
+	if err != nil {
+		return "", err
+	}
+	doc.History = slices.Clone(doc.History)
+	for _, by := range st.before {
+		h, ok := e.goesOn(history, doc, by)
+		if !ok || !h.EmptyLayer {
+			return "", nil
+		}
+		doc.History = append(doc.History, h)
+	}
+	h, ok := e.goesOn(history, doc, st.createdBy)
 	if !ok {
 		return "", nil
 	}
@@ -46,7 +58,7 @@ func (s *Service) resume(ctx context.Context, st step, like engine.ImageID) (eng
 		doc.DiffIDs = append(slices.Clone(doc.DiffIDs), e.diffIDs[at])
 		img.sizes = append(img.sizes, e.rec.LayerSizes[at])
 	}
-	last := len(doc.History)+1 == len(e.history)
+	last := len(doc.History)+1 == len(history)
 	if err := s.continueDocument(&doc, st, h); err != nil {
 		return "", err
 	}
@@ -58,15 +70,15 @@ func (s *Service) resume(ctx context.Context, st step, like engine.ImageID) (eng
 	return s.registerStep(ctx, held, st, doc, img)
 }
 
-// goesOn is the step of an image's making that follows those of a document, if its first steps and layers are that one's and
-// the next is the given command.
-func (e *entry) goesOn(doc imageformat.JailImage, command string) (imageformat.History, bool) {
+// goesOn is the step of an image's making, of which history tells, that follows those of a document, if its first steps and
+// layers are that one's and the next is the given command.
+func (e *entry) goesOn(history []imageformat.History, doc imageformat.JailImage, command string) (imageformat.History, bool) {
 	steps, layers := len(doc.History), len(doc.DiffIDs)
-	if len(e.history) <= steps || e.history[steps].CreatedBy != command || e.img.Platform != enginePlatform(doc.Platform) ||
-		!slices.EqualFunc(e.history[:steps], doc.History, sameHistory) || len(e.diffIDs) < layers || !slices.Equal(e.diffIDs[:layers], doc.DiffIDs) {
+	if len(history) <= steps || history[steps].CreatedBy != command || e.img.Platform != enginePlatform(doc.Platform) ||
+		!slices.EqualFunc(history[:steps], doc.History, sameHistory) || len(e.diffIDs) < layers || !slices.Equal(e.diffIDs[:layers], doc.DiffIDs) {
 		return imageformat.History{}, false
 	}
-	h := e.history[steps]
+	h := history[steps]
 	return h, h.EmptyLayer || layers < len(e.diffIDs) && layers < len(e.rec.LayerSizes)
 }
 
