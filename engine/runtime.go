@@ -176,6 +176,7 @@ type Capabilities struct {
 	MemTotal                                                                       int64
 	Runtime                                                                        string // name and version of what isolates
 	RuntimePath                                                                    string
-	Security                                                                       []string // "name=seccomp,profile=builtin"
+	Runtimes                                                                       map[string]string // further ones that a Spec may name, and their paths
+	Security                                                                       []string          // "name=seccomp,profile=builtin"
 	Warnings                                                                       []string
 }

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -160,5 +161,23 @@ func TestFiftyAtOnce(t *testing.T) {
 	}
 	if left := e.must("ps", "-aq"); left != "" {
 		t.Errorf("left: %s", left)
+	}
+}
+
+// Every runtime that the daemon tells of runs what asks for it, and is shown with it.
+func TestRuntimesOfInfo(t *testing.T) {
+	e := start(t)
+	names := strings.Fields(e.must("info", "--format", "{{range $name, $_ := .Runtimes}}{{$name}} {{end}}"))
+	if chosen := strings.TrimSpace(e.must("info", "--format", "{{.DefaultRuntime}}")); !slices.Contains(names, chosen) {
+		t.Errorf("the runtimes %q are without %q", names, chosen)
+	}
+	for _, name := range names {
+		e.must("run", "--name", name, "--runtime", name, "--network", "none", "testbox", "true")
+		if got := strings.TrimSpace(e.must("inspect", "--format", "{{.HostConfig.Runtime}}", name)); got != name {
+			t.Errorf("%s is shown as %s", name, got)
+		}
+	}
+	if r := e.docker("run", "--rm", "--runtime", "nosuch", "testbox", "true"); r.code != 125 || !strings.Contains(r.err, "unknown or invalid runtime name: nosuch") {
+		t.Errorf("exit code %d and %q", r.code, r.err)
 	}
 }

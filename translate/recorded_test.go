@@ -286,7 +286,7 @@ func TestInfoEqualsDockerd(t *testing.T) {
 			OSType: want.OSType, Architecture: want.Architecture, MemoryLimit: true, SwapLimit: true, CPUShares: true, CPUQuota: true, CPUSet: true,
 			PidsLimit: true, OOMKillDisable: true, CgroupVersion: want.CgroupVersion, CgroupDriver: want.CgroupDriver,
 			KernelVersion: want.KernelVersion, OperatingSystem: want.OperatingSystem, OSVersion: want.OSVersion, NCPU: want.NCPU,
-			MemTotal: want.MemTotal, Runtime: want.RuncCommit.ID, RuntimePath: "runc", Security: want.SecurityOptions,
+			MemTotal: want.MemTotal, Runtime: want.RuncCommit.ID, RuntimePath: "runc", Runtimes: map[string]string{"crun": "/usr/bin/crun"}, Security: want.SecurityOptions,
 		},
 	}
 	// What dockerd has and this engine does not, or differs in by its nature.
@@ -294,7 +294,7 @@ func TestInfoEqualsDockerd(t *testing.T) {
 	for key, ours := range map[string]any{
 		"KernelMemoryTCP": nil, "Containerd": nil, "LiveRestoreEnabled": true, "InitBinary": "", "CDISpecDirs": []any{},
 		"ContainerdCommit": map[string]any{"ID": "N/A"}, "InitCommit": map[string]any{"ID": "N/A"},
-		"Runtimes": map[string]any{"runc": map[string]any{"path": "runc"}},
+		"Runtimes": map[string]any{"runc": map[string]any{"path": "runc"}, "crun": map[string]any{"path": "/usr/bin/crun"}},
 	} {
 		if recorded[key] = ours; ours == nil {
 			delete(recorded, key)

@@ -73,8 +73,9 @@ func Info(i engine.Info, v Version, host Host) SystemInfo {
 	if c.Runtime != "" {
 		out.RuncCommit.ID = c.Runtime
 	}
-	for _, name := range append([]string{host.Runtime}, host.Runtimes...) {
-		out.Runtimes[name] = system.RuntimeWithStatus{Runtime: system.Runtime{Path: c.RuntimePath}}
+	out.Runtimes[host.Runtime] = system.RuntimeWithStatus{Runtime: system.Runtime{Path: c.RuntimePath}}
+	for name, path := range c.Runtimes {
+		out.Runtimes[name] = system.RuntimeWithStatus{Runtime: system.Runtime{Path: path}}
 	}
 	for _, p := range i.AddressPools {
 		out.DefaultAddressPools = append(out.DefaultAddressPools, system.NetworkAddressPool{Base: p.Subnet.String(), Size: p.Range.Bits()})

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +34,7 @@ func dockerAPI(ctx context.Context, d *daemon.Daemon, log *slog.Logger) (*docker
 		},
 		Host: translate.Host{
 			OSType: c.OSType, Arch: runtime.GOARCH, Version: info.Version, CgroupVersion: c.CgroupVersion, NCPU: c.NCPU,
-			Runtime: isolation, LogDriver: info.LogDriver, ContainersDir: filepath.Join(info.StateDir, "containers"),
+			Runtime: isolation, Runtimes: slices.Sorted(maps.Keys(c.Runtimes)), LogDriver: info.LogDriver, ContainersDir: filepath.Join(info.StateDir, "containers"),
 			NetnsDir: filepath.Join(info.StateDir, "netns"),
 		},
 		Log: log, Now: time.Now,

@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -50,7 +49,7 @@ func capabilitiesOf(h host, p program, kernelRelease, machine, release string) e
 
 // runtimeName is a program's name and version, of "runc version 1.1.5+ds1" or "crun version 1.8.1".
 func runtimeName(p program) string {
-	return filepath.Base(p.Path) + " " + strings.TrimSpace(p.Version[strings.LastIndexByte(p.Version, ' ')+1:])
+	return p.name() + " " + strings.TrimSpace(p.Version[strings.LastIndexByte(p.Version, ' ')+1:])
 }
 
 // hostWarnings are dockerd's, of limits that the host cannot hold and its administrator could let it.

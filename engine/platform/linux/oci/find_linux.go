@@ -19,15 +19,18 @@ import (
 // candidates are tried in this order: crun starts a process in a tenth of runc's time.
 var candidates = []string{"crun", "runc"}
 
+// runcShim is containerd's name for what starts runc; dockerd offers runc by it too.
+const runcShim = "io.containerd.runc.v2"
+
 // programDirs are looked in beside PATH, which is short in some services.
 var programDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
 // trialTimeout bounds a trial.
 const trialTimeout = 30 * time.Second
 
-// find returns the first runtime that works on this host. Trials of earlier starts are believed as long as nothing changed
-// that they depend on; when none of them is good, all are made anew.
-func (r *Runtime) find(ctx context.Context) (program, error) {
+// find chooses the first runtime that works on this host, and notes which others a container may ask for. Trials of earlier
+// starts are believed as long as nothing changed that they depend on; when none of them is good, all are made anew.
+func (r *Runtime) find(ctx context.Context) error {
 	names := candidates
 	if r.cfg.Runtime != "" {
 		names = []string{r.cfg.Runtime}
@@ -35,7 +38,7 @@ func (r *Runtime) find(ctx context.Context) (program, error) {
 	file := filepath.Join(r.cfg.StateDir, "oci-runtime.json")
 	known, err := readPrograms(file)
 	if err != nil {
-		return program{}, err
+		return err
 	}
 	earlier := len(known) > 0
 	good, problems := r.firstGood(ctx, names, known)
@@ -45,11 +48,23 @@ func (r *Runtime) find(ctx context.Context) (program, error) {
 	}
 	switch {
 	case ctx.Err() != nil:
-		return program{}, ctx.Err()
+		return ctx.Err()
 	case good.Path == "":
-		return program{}, fmt.Errorf("no OCI runtime works on this host (%s); install runc or crun (on Debian and Ubuntu: apt-get install runc)", strings.Join(problems, "; "))
+		return fmt.Errorf("no OCI runtime works on this host (%s); install runc or crun (on Debian and Ubuntu: apt-get install runc)", strings.Join(problems, "; "))
 	}
-	return good, known.write(file)
+	r.program, r.others = good, map[string]program{}
+	for _, name := range candidates {
+		if p, err := r.try(ctx, name, known); err == nil && p.Problem == "" && p.name() != good.name() {
+			r.others[name] = p
+		}
+	}
+	if p, err := r.choose("runc"); err == nil {
+		r.others[runcShim] = p
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return known.write(file)
 }
 
 // firstGood tries the runtimes in order, but believes what is known of one, and notes in known what it finds.
@@ -148,7 +163,7 @@ func (r *Runtime) trial(ctx context.Context, p program) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	t := *r
-	t.program = p
+	t.program, t.others = p, nil
 	pids := int64(100)
 	spec := engine.SandboxSpec{
 		ID: engine.ContainerID(engine.NewID()), Dir: dir, Root: filepath.Join(dir, "root"), Args: []string{"--version"}, Init: true,

@@ -24,5 +24,5 @@ type host struct {
 	thermalPaths     []string // of processors, to be masked
 	pingGroups       bool     // the sysctl net.ipv4.ping_group_range exists
 	lowPorts         bool     // the sysctl net.ipv4.ip_unprivileged_port_start exists
-	recursiveRO      bool     // the OCI runtime knows the mount option "rro"
+	recursiveRO      bool     // the container's OCI runtime knows the mount option "rro"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -42,6 +43,7 @@ func isolation() []runtimetest.Case {
 		{Name: "Repinned", Test: testRepinned},
 		{Name: "CreateFails", Test: testCreateFails},
 		{Name: "Propagation", Test: testPropagation},
+		{Name: "Runtimes", Test: testRuntimes},
 	}
 }
 
@@ -513,5 +515,50 @@ func testPropagation(t *testing.T, b *runtimetest.Bench) {
 	}
 	if err == nil || !strings.Contains(err.Error(), "but it is not a shared mount") {
 		t.Errorf("shared on a private mount: %v", err)
+	}
+}
+
+// What a container names is what makes it, starts its execs and changes its limits.
+func testRuntimes(t *testing.T, b *runtimetest.Bench) {
+	about := b.Runtime.Capabilities()
+	programs := maps.Clone(about.Runtimes)
+	programs[""] = about.RuntimePath
+	for name, path := range programs {
+		spec := b.Describe("sleep", "100000")
+		spec.Spec.Runtime = name
+		if about.MemoryLimit {
+			spec.Spec.Resources.Memory = 64 << 20
+		}
+		if _, err := b.Runtime.Check(t.Context(), spec); err != nil {
+			t.Fatalf("%q: %v", name, err)
+		}
+		c := b.Run(spec)
+		if got := c.MustExec("echo", "x"); got != "x\n" {
+			t.Errorf("%q: an exec says %q", name, got)
+		}
+		if about.MemoryLimit {
+			if err := b.Runtime.Update(t.Context(), spec.ID, engine.Resources{Memory: 128 << 20, MemorySwap: 128 << 20}); err != nil {
+				t.Errorf("%q: update: %v", name, err)
+			}
+		}
+		state := map[string]string{"runc": "state.json", "crun": "status"}[filepath.Base(path)]
+		if state == "" {
+			t.Fatalf("%q is neither runc nor crun", path)
+		}
+		noted := filepath.Join(spec.Dir, "..", "..", "oci", string(spec.ID), "runtime", string(spec.ID), state)
+		if _, err := os.Stat(noted); err != nil {
+			t.Errorf("%q was not made by %s: %v", name, path, err)
+		}
+		c.Remove()
+	}
+	spec := b.Describe("true")
+	spec.Spec.Runtime = "nosuch"
+	for what, err := range map[string]error{
+		"check":  func() error { _, err := b.Runtime.Check(t.Context(), spec); return err }(),
+		"create": func() error { _, err := b.Runtime.CreateSandbox(t.Context(), spec); return err }(),
+	} {
+		if engine.KindOf(err) != engine.Invalid || !strings.Contains(err.Error(), "unknown or invalid runtime name: nosuch") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }

@@ -44,7 +44,9 @@ func (r *Runtime) writeConfig(spec engine.SandboxSpec, box engine.Sandbox, args 
 	if req.devices, req.rules, err = findDevices(spec.Spec.Resources, spec.Spec.Security.Privileged); err != nil {
 		return err
 	}
-	config, err := render(req, r.host)
+	h := r.host
+	h.recursiveRO = r.programOf(rec).RecursiveRO
+	config, err := render(req, h)
 	if err != nil {
 		return err
 	}
@@ -135,8 +137,13 @@ func (r *Runtime) payload(spec engine.SandboxSpec, exec *specs.Process, args []s
 	if err != nil {
 		return engine.Launch{}, err
 	}
+	rec, err := r.places.readRecord(spec.ID)
+	if err != nil {
+		return engine.Launch{}, err
+	}
+	program := r.programOf(rec)
 	out := launch.Payload{
-		Runtime: r.program.Path, Hidden: r.program.Hidden, Root: r.places.runtimeRoot(spec.ID), ID: string(spec.ID), Bundle: bundle(spec.Dir),
+		Runtime: program.Path, Hidden: program.Hidden, Root: r.places.runtimeRoot(spec.ID), ID: string(spec.ID), Bundle: bundle(spec.Dir),
 		Cwd: p.WorkDir, Cgroup: g.Dirs(), Warm: r.host.groups.Any(),
 	}
 	if len(args) > 0 {

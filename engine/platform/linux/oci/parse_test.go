@@ -198,7 +198,7 @@ func TestLeader(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(root, "id", tc.file), []byte(body), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := (program{}).leader(root, "id"); err != nil || got != tc.want {
+		if got, err := leader(root, "id"); err != nil || got != tc.want {
 			t.Errorf("%s: %d, %v; want %d", name, got, err, tc.want)
 		}
 	}

@@ -26,6 +26,9 @@ type program struct {
 	Hidden string `json:",omitempty"`
 }
 
+// name is what a container asks for it by.
+func (p program) name() string { return filepath.Base(p.Path) }
+
 // programs are the outcomes of trials, by path, as they are kept in a file.
 type programs map[string]program
 
@@ -115,7 +118,7 @@ type leaderState struct {
 }
 
 // leader finds the container's first process if it is still alive; 0 is none.
-func (program) leader(root, id string) (int, error) {
+func leader(root, id string) (int, error) {
 	for _, file := range []string{"state.json", "status"} {
 		b, err := os.ReadFile(filepath.Join(root, id, file))
 		if errors.Is(err, fs.ErrNotExist) {

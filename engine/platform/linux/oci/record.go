@@ -15,7 +15,9 @@ import (
 // record is what is kept of a sandbox while it exists, so that its id alone is enough to reach it.
 type record struct {
 	Group string // its control group
-	NetNS string `json:",omitempty"` // its network namespace, also one that is a peer's; empty for the host's
+	// Runtime is the name of the program that it was made for; empty in records that are older than the choice.
+	Runtime string `json:",omitempty"`
+	NetNS   string `json:",omitempty"` // its network namespace, also one that is a peer's; empty for the host's
 	// Shm is the host directory that others may bind as /dev/shm to share it; empty when it is private.
 	Shm string `json:",omitempty"`
 }

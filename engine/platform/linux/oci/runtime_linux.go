@@ -19,7 +19,8 @@ type Runtime struct {
 	cfg     Config
 	places  places
 	host    host
-	program program
+	program program            // of containers that ask for none
+	others  map[string]program // further ones that work, by name
 	about   engine.Capabilities
 	log     *slog.Logger
 }
@@ -45,14 +46,37 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	if err := nameHostNetNS(filepath.Join(r.places.netnsDir(), engine.HostNetNS)); err != nil {
 		return nil, &engine.Error{Op: "open runtime", Err: err}
 	}
-	if r.program, err = r.find(ctx); err != nil {
+	if err = r.find(ctx); err != nil {
 		return nil, &engine.Error{Op: "open runtime", Kind: engine.Unavailable, Err: errors.Join(err, r.Close())}
 	}
-	r.host.recursiveRO = r.program.RecursiveRO
 	if r.about, err = describe(r.host, r.program); err != nil {
 		return nil, &engine.Error{Op: "open runtime", Err: err}
 	}
+	r.about.Runtimes = map[string]string{}
+	for name, p := range r.others {
+		r.about.Runtimes[name] = p.Path
+	}
 	return r, nil
+}
+
+// choose returns the program that a container asks for.
+func (r *Runtime) choose(name string) (program, error) {
+	if name == "" || name == r.program.name() {
+		return r.program, nil
+	}
+	if p, ok := r.others[name]; ok {
+		return p, nil
+	}
+	return program{}, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: fmt.Errorf("unknown or invalid runtime name: %s", name)}
+}
+
+// programOf is what an existing sandbox's processes are started with; should that be gone, it is the one that others get.
+func (r *Runtime) programOf(rec record) program {
+	p, err := r.choose(rec.Runtime)
+	if err != nil {
+		return r.program
+	}
+	return p
 }
 
 // Close removes the parent of the containers' control groups if no container is left. A Runtime may be used again after it.
@@ -66,6 +90,9 @@ func (r *Runtime) Capabilities() engine.Capabilities { return r.about }
 
 // Check implements lifecycle.Runtime.
 func (r *Runtime) Check(_ context.Context, spec engine.SandboxSpec) ([]string, error) {
+	if _, err := r.choose(spec.Spec.Runtime); err != nil {
+		return nil, err
+	}
 	return check(spec, r.host)
 }
 

@@ -43,7 +43,11 @@ func markRoot(dir string) error {
 // makeSandbox pushes each step's undoing before it is done, as a step can fail half-way.
 func (r *Runtime) makeSandbox(spec engine.SandboxSpec, undone *undo.Stack) (engine.Sandbox, error) {
 	var box engine.Sandbox
-	rec := record{Group: groupPath(r.host.groupParent, spec.Spec.Resources.CgroupParent, spec.ID)}
+	p, err := r.choose(spec.Spec.Runtime)
+	if err != nil {
+		return box, err
+	}
+	rec := record{Group: groupPath(r.host.groupParent, spec.Spec.Resources.CgroupParent, spec.ID), Runtime: p.name()}
 	shm, err := r.peerShm(spec)
 	if err != nil {
 		return box, err
@@ -110,7 +114,7 @@ func (r *Runtime) FindSandbox(_ context.Context, id engine.ContainerID, _ string
 
 // repin pins the namespace of the container's first process, if it lives.
 func (r *Runtime) repin(id engine.ContainerID, path string) error {
-	pid, err := r.program.leader(r.places.runtimeRoot(id), string(id))
+	pid, err := leader(r.places.runtimeRoot(id), string(id))
 	if err != nil || pid == 0 {
 		return err
 	}
@@ -191,7 +195,7 @@ func (r *Runtime) removeGroups(ctx context.Context, id engine.ContainerID) error
 // killLeader kills the process that the OCI runtime noted as the container's first: the end of a process namespace's first
 // ends all of it, also what found its way out of the control group.
 func (r *Runtime) killLeader(id engine.ContainerID) error {
-	pid, err := r.program.leader(r.places.runtimeRoot(id), string(id))
+	pid, err := leader(r.places.runtimeRoot(id), string(id))
 	if err != nil || pid == 0 {
 		return err
 	}

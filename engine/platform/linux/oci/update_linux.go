@@ -27,11 +27,15 @@ func (r *Runtime) Update(ctx context.Context, id engine.ContainerID, res engine.
 	if err != nil {
 		return failed("update", id, err)
 	}
+	rec, err := r.places.readRecord(id)
+	if err != nil {
+		return failed("update", id, err)
+	}
 	file := filepath.Join(r.places.sandbox(id), "update.json")
 	if err := os.WriteFile(file, b, 0o600); err != nil {
 		return failed("update", id, err)
 	}
-	err = r.program.run(ctx, "--root", r.places.runtimeRoot(id), "update", "--resources", file, string(id))
+	err = r.programOf(rec).run(ctx, "--root", r.places.runtimeRoot(id), "update", "--resources", file, string(id))
 	if err = errors.Join(err, os.Remove(file)); err != nil {
 		return failed("update", id, err)
 	}
