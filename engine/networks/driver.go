@@ -35,6 +35,12 @@ type Plumber interface {
 	Cleanup(ctx context.Context) error
 }
 
+// UDPSharer is a Plumber of a host on which a program lets others have its port of udp, too, when they say the same, and only then.
+type UDPSharer interface {
+	// ShareUDP says so of a socket, or takes it back.
+	ShareUDP(fd uintptr, may bool) error
+}
+
 // Firewall keeps the host's packet filter as wanted. Only objects of this daemon's own are ever changed.
 type Firewall interface {
 	// Apply makes the rules hold: all of them or, with an error, those that held before. Given what holds already it does

@@ -63,8 +63,12 @@ type Service struct {
 // Recover, which must be called next.
 func New(ctx context.Context, cfg Config) (*Service, error) {
 	cfg.setDefaults()
+	var share ports.Sharer
+	if p, ok := cfg.Plumber.(UDPSharer); ok {
+		share = p.ShareUDP
+	}
 	s := &Service{
-		Config: cfg, ports: ports.New(cfg.FirstPort, cfg.LastPort), names: dns.NewDirectory(),
+		Config: cfg, ports: ports.New(cfg.FirstPort, cfg.LastPort, share), names: dns.NewDirectory(),
 		host: dns.NewHostConf(cfg.ResolvConf), upstream: dns.NewHostConf(cfg.ResolvConfUpstream),
 		nets: make(map[engine.NetworkID]*network), boxes: make(map[engine.ContainerID]*box),
 	}

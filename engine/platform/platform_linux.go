@@ -24,10 +24,11 @@ import (
 )
 
 var (
-	_ lifecycle.Runtime = (*oci.Runtime)(nil)
-	_ networks.Plumber  = (*netlink.Plumber)(nil)
-	_ networks.Firewall = (*nft.Firewall)(nil)
-	_ volumes.Mounter   = volmount.Mounter{}
+	_ lifecycle.Runtime  = (*oci.Runtime)(nil)
+	_ networks.Plumber   = (*netlink.Plumber)(nil)
+	_ networks.UDPSharer = (*netlink.Plumber)(nil)
+	_ networks.Firewall  = (*nft.Firewall)(nil)
+	_ volumes.Mounter    = volmount.Mounter{}
 )
 
 // storageDrivers are tried in this order.

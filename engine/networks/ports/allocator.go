@@ -62,11 +62,23 @@ type holding struct {
 	owner engine.ContainerID
 }
 
-// binder binds one port of the host, so that nobody else can. A nil file means that there is nothing to bind.
-type binder func(ctx context.Context, proto engine.Proto, at netip.AddrPort) (*os.File, error)
+// binder binds one port of the host, so that nobody else can. A nil file means that there is nothing to bind. Chosen: the port was
+// not asked for by its number.
+type binder func(ctx context.Context, proto engine.Proto, at netip.AddrPort, chosen bool) (*os.File, error)
 
-// New returns an allocator that chooses from first to last, both included.
-func New(first, last uint16) *Allocator { return newAllocator(first, last, bindSocket) }
+// Sharer says of a socket that its port may be had by another program that says the same, or not any more.
+type Sharer func(fd uintptr, may bool) error
+
+// New returns an allocator that chooses from first to last, both included. With share, a port of udp that is asked for by its number
+// can be had beside a program that shares it.
+func New(first, last uint16, share Sharer) *Allocator {
+	return newAllocator(first, last, func(ctx context.Context, proto engine.Proto, at netip.AddrPort, chosen bool) (*os.File, error) {
+		if chosen {
+			return bindSocket(ctx, proto, at, nil)
+		}
+		return bindSocket(ctx, proto, at, share)
+	})
+}
 
 func newAllocator(first, last uint16, bind binder) *Allocator {
 	return &Allocator{
@@ -201,7 +213,7 @@ func (a *Allocator) reserveOne(ctx context.Context, owner engine.ContainerID, w 
 	if host, taken := a.conflict(p); taken {
 		return Held{}, portError(engine.Conflict, netip.AddrPortFrom(host, p.HostPort), engine.ReasonPortTaken, nil)
 	}
-	socket, err := a.bind(ctx, p.Port.Proto, at)
+	socket, err := a.bind(ctx, p.Port.Proto, at, w.open())
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return Held{}, portError(engine.Conflict, at, engine.ReasonPortBusy, nil, string(p.Port.Proto), w.to(p))

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -30,7 +31,7 @@ type host struct {
 	bound []string
 }
 
-func (h *host) bind(_ context.Context, proto engine.Proto, at netip.AddrPort) (*os.File, error) {
+func (h *host) bind(_ context.Context, proto engine.Proto, at netip.AddrPort, _ bool) (*os.File, error) {
 	if err := h.busy[string(proto)+" "+at.String()]; err != nil {
 		return nil, err
 	}
@@ -162,7 +163,7 @@ func TestHostWithoutIPv6(t *testing.T) {
 // The rest is about the kernel.
 
 func TestSocketsReserveThePort(t *testing.T) {
-	a := New(DefaultFirst, DefaultLast)
+	a := New(DefaultFirst, DefaultLast, nil)
 	got, err := a.Reserve(t.Context(), "a", []Want{{Port: web, Hosts: []netip.Addr{lo4}}, {Port: dns, Hosts: []netip.Addr{lo4}}})
 	if err != nil {
 		t.Fatal(err)
@@ -197,22 +198,61 @@ func TestBusyPortOfTheHost(t *testing.T) {
 	defer l.Close()
 	port := l.Addr().(*net.TCPAddr).AddrPort().Port()
 	for _, at := range []netip.Addr{lo4, any4} {
-		_, err = New(DefaultFirst, DefaultLast).Reserve(t.Context(), "a", []Want{{Port: web, Hosts: []netip.Addr{at}, First: port}})
+		_, err = New(DefaultFirst, DefaultLast, nil).Reserve(t.Context(), "a", []Want{{Port: web, Hosts: []netip.Addr{at}, First: port}})
 		if !engine.HasReason(err, engine.ReasonPortBusy) {
 			t.Errorf("%v: %v", at, err)
 		}
 	}
 }
 
+// A port of udp that another program shares is had beside it when it is asked for by its number. Nobody shares it then any more.
+func TestSharedPortOfTheHost(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("Linux alone asks both of those who share a port of udp")
+	}
+	share := func(fd uintptr, may bool) error {
+		return syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, boolInt(may))
+	}
+	sharing := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		return errors.Join(c.Control(func(fd uintptr) { err = share(fd, true) }), err)
+	}}
+	other, err := sharing.ListenPacket(t.Context(), "udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	port := other.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+	a := New(port, port, share)
+	one := []Want{{Port: dns, Hosts: []netip.Addr{any4}, First: port}}
+	if _, err := New(port, port, nil).Reserve(t.Context(), "a", one); !engine.HasReason(err, engine.ReasonPortBusy) {
+		t.Errorf("without a word of sharing: %v", err)
+	}
+	if _, err := a.Reserve(t.Context(), "a", []Want{{Port: dns, Hosts: []netip.Addr{any4}}}); !engine.HasReason(err, engine.ReasonPortBusy) {
+		t.Errorf("chosen: %v", err)
+	}
+	got, err := a.Reserve(t.Context(), "a", one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.GiveBack("a", got)
+	if c, err := sharing.ListenPacket(t.Context(), "udp4", other.LocalAddr().String()); err == nil {
+		c.Close()
+		t.Error("a third has the port, too")
+	}
+	if _, err := New(port, port, share).Reserve(t.Context(), "b", one); !engine.HasReason(err, engine.ReasonPortBusy) {
+		t.Errorf("another daemon: %v", err)
+	}
+}
+
 func TestForeignAddress(t *testing.T) {
-	_, err := New(DefaultFirst, DefaultLast).Reserve(t.Context(), "a", []Want{{Port: web, Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.77")}, First: 8080, To4: netip.MustParseAddr("10.0.0.2")}})
+	_, err := New(DefaultFirst, DefaultLast, nil).Reserve(t.Context(), "a", []Want{{Port: web, Hosts: []netip.Addr{netip.MustParseAddr("203.0.113.77")}, First: 8080, To4: netip.MustParseAddr("10.0.0.2")}})
 	if engine.KindOf(err) != engine.Internal || !strings.Contains(err.Error(), "failed to bind host port for 203.0.113.77:8080:10.0.0.2:80/tcp: cannot assign requested address") {
 		t.Errorf("err = %v", err)
 	}
 }
 
 func TestSCTPIsReservedAsFarAsTheKernelCan(t *testing.T) {
-	a := New(DefaultFirst, DefaultLast)
+	a := New(DefaultFirst, DefaultLast, nil)
 	sctp := engine.Port{Number: 9, Proto: engine.SCTP}
 	got, err := a.Reserve(t.Context(), "a", []Want{{Port: sctp, Hosts: []netip.Addr{lo4}}})
 	if err != nil || len(got) != 1 {
@@ -225,7 +265,7 @@ func TestSCTPIsReservedAsFarAsTheKernelCan(t *testing.T) {
 }
 
 func BenchmarkReserve(b *testing.B) {
-	a := New(DefaultFirst, DefaultLast)
+	a := New(DefaultFirst, DefaultLast, nil)
 	for b.Loop() {
 		got, err := a.Reserve(b.Context(), "a", []Want{{Port: web, Hosts: both}})
 		if err != nil {

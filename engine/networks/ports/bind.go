@@ -15,8 +15,9 @@ import (
 // errNoFamily: the host has no stack of the address's family.
 var errNoFamily = errors.New("address family not supported")
 
-// bindSocket binds a port. Nothing is shared: a port that any program has, on a wider or the same address, is EADDRINUSE.
-func bindSocket(ctx context.Context, proto engine.Proto, at netip.AddrPort) (*os.File, error) {
+// bindSocket binds a port. Nothing is shared, but by udp with share: a port that any program has, on a wider or the same address, is
+// EADDRINUSE.
+func bindSocket(ctx context.Context, proto engine.Proto, at netip.AddrPort, share Sharer) (*os.File, error) {
 	family := "4"
 	if at.Addr().Is6() {
 		family = "6" // sets IPV6_V6ONLY
@@ -29,7 +30,10 @@ func bindSocket(ctx context.Context, proto engine.Proto, at netip.AddrPort) (*os
 	case engine.TCP:
 		f, err = bindStream(ctx, "tcp"+family, at)
 	case engine.UDP:
-		f, err = bindPacket(ctx, "udp"+family, at)
+		f, err = bindPacket(ctx, "udp"+family, at, nil)
+		if share != nil && errors.Is(err, syscall.EADDRINUSE) {
+			f, err = bindPacket(ctx, "udp"+family, at, share)
+		}
 	case engine.SCTP:
 		f, err = bindSCTP(at)
 	default:
@@ -51,10 +55,26 @@ func bindStream(ctx context.Context, network string, at netip.AddrPort) (*os.Fil
 	return f, errors.Join(err, l.Close())
 }
 
-func bindPacket(ctx context.Context, network string, at netip.AddrPort) (*os.File, error) {
-	c, err := new(net.ListenConfig).ListenPacket(ctx, network, at.String())
+// bindPacket binds a port of udp. What share allows holds for this moment: who comes later, another daemon among them, shall not take
+// what is for a container.
+func bindPacket(ctx context.Context, network string, at netip.AddrPort, share Sharer) (*os.File, error) {
+	say := func(c syscall.RawConn, may bool) (err error) {
+		if share != nil {
+			err = errors.Join(c.Control(func(fd uintptr) { err = share(fd, may) }), err)
+		}
+		return err
+	}
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return say(c, true) }}
+	c, err := config.ListenPacket(ctx, network, at.String())
 	if err != nil {
 		return nil, err
+	}
+	raw, err := c.(*net.UDPConn).SyscallConn()
+	if err == nil {
+		err = say(raw, false)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	f, err := c.(*net.UDPConn).File()
 	return f, errors.Join(err, c.Close())

@@ -161,6 +161,15 @@ func (p *Plumber) Exclusive(ctx context.Context) (release func(), err error) {
 	return hostlock.Take(ctx, hostlock.Networks)
 }
 
+// ShareUDP implements networks.UDPSharer. Linux looks at the option of both sockets, socket(7).
+func (p *Plumber) ShareUDP(fd uintptr, may bool) error {
+	value := 0
+	if may {
+		value = 1
+	}
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, value))
+}
+
 // Cleanup removes every bridge and pair of the owner.
 func (p *Plumber) Cleanup(ctx context.Context) error {
 	inv, err := p.Inventory(ctx)
