@@ -24,9 +24,10 @@ type BuildRequest struct {
 	NoCache   bool
 	CacheFrom []string // images whose history serves as cache too; those that are not here do not
 	Pull      bool     // ask the registry for base images that are here
-	// KeepContainers leaves the containers of steps, as containers that have ended.
+	// KeepContainers leaves the containers of steps that succeeded, as containers that have ended.
 	KeepContainers bool
-	// RemoveFailed removes the containers of failed steps too, when others are kept.
+	// RemoveFailed removes the container of a step that failed, which stays otherwise, as with dockerd: one can look at what it
+	// did. Of a build that was cancelled nothing stays.
 	RemoveFailed bool
 	// KeepLast makes what there was before a step that fails one of the user's images, without a name.
 	KeepLast bool

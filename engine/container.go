@@ -71,8 +71,8 @@ type Spec struct {
 	Jail          JailSpec
 	// Bare leaves out what the image's own part of xc's asks for: a step of a build runs the image's files, not the image.
 	Bare bool
-	// Transient containers do a step of a longer operation and do not outlive the daemon that made them: the next one
-	// removes them.
+	// Transient containers do a step of a longer operation and do not outlive the daemon that made them, unless they are kept: the
+	// next one removes them.
 	Transient bool
 	// SecretEnv are further variables of main, over all others, that nobody is shown and that are not kept: a container that
 	// outlives the daemon is started without them.

@@ -453,6 +453,38 @@ func TestBuildsOfOneTreeAtOnce(t *testing.T) {
 	eventually(t, "no container is left", func() bool { return e.must("ps", "-aq") == "" })
 }
 
+// Of a step that failed the container stays, so that one can look at it, unless the user asks otherwise; it outlives the daemon.
+func TestContainerOfAFailedStep(t *testing.T) {
+	e := start(t)
+	dir := recipe{text: "FROM testbox\nRUN echo one > /one\nRUN echo two > /two && exit 7\n"}.plant(t)
+	e.fails(7, "returned a non-zero code: 7", "build", "--force-rm", dir)
+	if got := e.must("ps", "-aq"); got != "" {
+		t.Fatalf("with --force-rm there are %s", got)
+	}
+	if got := e.docker("build", dir); strings.Count(got.out, "Removed intermediate container") != 0 || strings.Count(got.out, "Running in") != 1 {
+		t.Errorf("it tells\n%s", got.out)
+	}
+	e.kill(syscall.SIGKILL)
+	e.boot()
+	id := e.must("ps", "-aq", "--filter", "exited=7", "--no-trunc")
+	if len(id) != 64 {
+		t.Fatalf("there are %q", id)
+	}
+	if got := e.must("diff", id); got != "A /two" {
+		t.Errorf("the step changed %q", got)
+	}
+	e.must("commit", id, "looked-at")
+	if got := e.must("run", "--rm", "--entrypoint", "cat", "looked-at", "/one", "/two"); got != "one\ntwo" {
+		t.Errorf("the image of it holds %q", got)
+	}
+	e.must("rm", id)
+	kept := recipe{text: "FROM testbox\nRUN echo three > /three\n"}.plant(t)
+	e.must("build", "--rm=false", kept)
+	if got := e.must("ps", "-a", "--format", "{{.Status}}"); !strings.HasPrefix(got, "Exited (0)") {
+		t.Errorf("with --rm=false there are %q", got)
+	}
+}
+
 // A build whose client leaves ends, and leaves nothing.
 func TestBuildEndsWithItsClient(t *testing.T) {
 	e := start(t)

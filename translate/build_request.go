@@ -22,7 +22,7 @@ func Build(q url.Values, registries string, v Version, host Host) (engine.BuildR
 		ID: q.Get("buildid"), Remote: q.Get("remote"), Dockerfile: q.Get("dockerfile"), Tags: q["t"], Target: q.Get("target"),
 		NoCache: truth(q, "nocache"), Pull: truth(q, "pull"), RemoveFailed: truth(q, "forcerm"), Auth: buildCredentials(registries),
 	}
-	req.KeepContainers = !req.RemoveFailed && q.Get("rm") != "" && !truth(q, "rm")
+	req.KeepContainers = !req.RemoveFailed && q.Get("rm") != "" && !truth(q, "rm") // forcerm says rm too
 	if err := checkBuild(q, host); err != nil {
 		return req, err
 	}

@@ -40,6 +40,8 @@ type Containers interface {
 	Attach(ctx context.Context, ref string, o engine.AttachOptions) (engine.AttachedStream, error)
 	Start(ctx context.Context, ref string) error
 	Wait(ctx context.Context, ref string, cond engine.WaitCondition) (<-chan engine.WaitResult, error)
+	// Keep makes a Transient container one of the user's.
+	Keep(ctx context.Context, ref string) error
 	Remove(ctx context.Context, ref string, o engine.RemoveOptions) error
 }
 

@@ -16,10 +16,11 @@
 //
 // Every step's result is an image, as with dockerd's classic builder, so history, ids and "docker run" of any step work.
 // Such images are marked Intermediate: lists do not show them and only the build cache's prune removes them. The cache is a
-// table from keys to images; an entry whose image is gone is no entry.
+// table from keys to images; an entry whose image is gone is no entry. Of long rows of declarations several make one image.
 //
-// Only RUN needs a container: a Transient one, which is removed when its step ends, or by the next daemon. All else is
-// written into a root by in-root file operations, which no link leads out of. Roots that no container has are swept at start.
+// Only RUN needs a container: a Transient one, which is removed when its step ends, or by the next daemon; of a step that failed
+// it is kept, to be looked at. All else is written into a root by in-root file operations, which no link leads out of. Roots
+// that no container has are swept at start.
 //
 // A stage that the target does not need is not built. Stages that do not need each other are built at once; what they
 // tell comes out stage by stage, in the order of the recipe.

@@ -231,11 +231,19 @@ func dropStub(tree *fstree.Tree, at string) error {
 	return p.Dir.RemoveAll(p.Name)
 }
 
-// remove takes the container away, unless it was asked to stay.
+// remove takes the container away, unless it is to stay.
 func (r *running) remove(ctx context.Context, id engine.ContainerID, ok bool) {
 	b := r.st.b
-	if b.req.KeepContainers && (ok || !b.req.RemoveFailed) && ctx.Err() == nil {
-		return
+	keep := !b.req.RemoveFailed
+	if ok {
+		keep = b.req.KeepContainers
+	}
+	if keep && ctx.Err() == nil {
+		err := b.s.Containers.Keep(ctx, string(id))
+		if err == nil {
+			return
+		}
+		b.s.Log.WarnContext(ctx, "a step's container cannot stay", "container", id, "error", err)
 	}
 	err := b.s.Containers.Remove(context.WithoutCancel(ctx), string(id), engine.RemoveOptions{Force: true, Volumes: true})
 	if err != nil && engine.KindOf(err) != engine.NotFound {
@@ -257,10 +265,7 @@ func (r *running) request() engine.CreateRequest {
 		},
 		SecretEnv: r.mounts.secrets,
 		Health:    &engine.HealthSpec{Test: []string{"NONE"}}, Mounts: r.mounts.specs, Network: req.Network, Resources: req.Resources,
-		Security: req.Security, Transient: !req.KeepContainers, Bare: true,
-	}
-	if spec.Transient {
-		spec.Log.Driver = "none" // its output goes to who builds
+		Security: req.Security, Transient: true, Bare: true, Log: engine.LogSpec{Driver: "none"}, // its output goes to who builds
 	}
 	switch r.network {
 	case instructions.NetworkNone:

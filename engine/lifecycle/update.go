@@ -44,6 +44,16 @@ func (s *Service) Update(ctx context.Context, ref string, req engine.UpdateReque
 	return warnings, nil
 }
 
+// Keep makes a Transient container one of the user's, which outlives the daemon. It may be repeated.
+func (s *Service) Keep(ctx context.Context, ref string) error {
+	u, unlock, err := s.operate(ctx, ref)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return s.edit(ctx, "keep", u, func(c *engine.Container) { c.Spec.Transient = false })
+}
+
 // canUpdate refuses what contradicts limits that stand and stay.
 func canUpdate(c engine.Container, up engine.ResourceUpdate) error {
 	conflict := func(text string) error {
