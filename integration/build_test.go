@@ -549,8 +549,19 @@ func TestBuildCacheFrom(t *testing.T) {
 		t.Errorf("without the cache:\n%s", out)
 	}
 	forget()
-	if out := build(); strings.Contains(out, "Using cache") {
+	if out := build("-t", "own"); strings.Contains(out, "Using cache") {
 		t.Errorf("an image that nobody named is a cache:\n%s", out)
+	}
+	// What was built here serves, beside images that are named, as far as these were made of it.
+	for from, want := range map[string]int{"own": 6, "testbox": 0, "none:none": 0} {
+		if out := build("--cache-from", from); strings.Count(out, "Using cache") != want {
+			t.Errorf("with %s as cache:\n%s", from, out)
+		}
+	}
+	run := recipe{text: "FROM testbox\nRUN --mount=type=tmpfs,target=/m echo one > /one\n"}.plant(t)
+	e.must("build", run)
+	if out := e.must("build", "--cache-from", "testbox", run); !strings.Contains(out, "Using cache") {
+		t.Errorf("of a step that no history can tell there is no cache:\n%s", out)
 	}
 }
 

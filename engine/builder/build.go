@@ -34,7 +34,8 @@ type build struct {
 	plan    plan
 	total   int // steps
 	stages  []*stage
-	likes   []engine.ImageID // named as a cache
+	likes   []engine.ImageID        // named as a cache
+	liked   map[engine.ImageID]bool // these, and what they were made of here
 
 	mu       sync.Mutex
 	sources  map[engine.LayerID]*source
@@ -46,7 +47,7 @@ type build struct {
 // run does the build.
 func (b *build) run(ctx context.Context, names []string) (engine.ImageID, error) {
 	var err error
-	b.sources, b.images, b.used = map[engine.LayerID]*source{}, map[string]*pulled{}, map[string]bool{}
+	b.sources, b.images, b.used, b.liked = map[engine.LayerID]*source{}, map[string]*pulled{}, map[string]bool{}, map[engine.ImageID]bool{}
 	if b.dir, err = os.MkdirTemp(b.s.workDir(), "build-"); err != nil {
 		return "", err
 	}
@@ -86,8 +87,34 @@ func (b *build) findLikes(ctx context.Context) error {
 			continue
 		}
 		b.likes = append(b.likes, img.ID)
+		if err := b.like(ctx, img); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// like notes an image and what it was made of here.
+func (b *build) like(ctx context.Context, img engine.Image) error {
+	for !b.liked[img.ID] {
+		b.liked[img.ID] = true
+		if img.Parent == "" {
+			break
+		}
+		var err error
+		if img, err = b.s.Images.Lookup(ctx, string(img.Parent), nil); engine.KindOf(err) == engine.NotFound {
+			break
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serves reports whether an image that was made here may stand for a step. Where images are named as a cache, nothing else
+// serves as one, as with dockerd, but for steps whose results no image's history can tell.
+func (b *build) serves(id engine.ImageID, c change) bool {
+	return len(b.req.CacheFrom) == 0 || c.hidden || b.liked[id]
 }
 
 // deliver gives the image to the user.

@@ -263,7 +263,7 @@ func (st *stage) commit(ctx context.Context, c change) error {
 			return err
 		}
 		defer end()
-		if img, ok := st.cached(ctx, key, in); ok {
+		if img, ok := st.cached(ctx, key, c); ok {
 			st.report(engine.BuildEvent{Kind: engine.BuildCached})
 			st.adopt(img, c)
 			return nil
@@ -290,9 +290,9 @@ func (st *stage) commit(ctx context.Context, c change) error {
 }
 
 // cached finds the step's image and holds it.
-func (st *stage) cached(ctx context.Context, key string, in inputs) (engine.Image, bool) {
+func (st *stage) cached(ctx context.Context, key string, c change) (engine.Image, bool) {
 	id, ok := st.b.s.cache.find(key)
-	if !ok {
+	if !ok || !st.b.serves(id, c) {
 		return engine.Image{}, false
 	}
 	err := st.b.hold(id)
