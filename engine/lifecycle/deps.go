@@ -39,6 +39,14 @@ type Runtime interface {
 	Processes(ctx context.Context, id engine.ContainerID, box engine.Sandbox, psArgs []string) (engine.ProcessTable, error)
 }
 
+// OOMWatcher is what a Runtime may be too, where the kernel tells of it: Ended alone tells what ended a container, not what it
+// outlives.
+type OOMWatcher interface {
+	// WatchOOM calls tell each time that there is no memory for a process of the container that runs. After stop has returned,
+	// tell is not called any more; tell must not call it.
+	WatchOOM(id engine.ContainerID, tell func()) (stop func(), err error)
+}
+
 // Shims starts and finds the processes that outlive the daemon and are the parents of all that runs in containers.
 type Shims interface {
 	// Start brings up a shim without a process. It ends by itself when its client goes before Run was called.

@@ -15,10 +15,12 @@ const exitUnknown = 255
 // watch follows a run: its execs' ends, its health, and its own end, which it handles. It ends with the daemon.
 func (s *Service) watch(u *unit, r *run) {
 	s.startProbes(u, r)
+	s.watchOOM(u, r)
 	s.goes(func(ctx context.Context) {
 		for {
 			select {
 			case <-ctx.Done():
+				r.endOOM()
 				return
 			case e, ok := <-r.shim.Events():
 				switch {
@@ -35,6 +37,32 @@ func (s *Service) watch(u *unit, r *run) {
 			}
 		}
 	})
+}
+
+// watchOOM notes and publishes each lack of memory, where the platform tells of it.
+func (s *Service) watchOOM(u *unit, r *run) {
+	w, ok := s.Runtime.(OOMWatcher)
+	if !ok {
+		return
+	}
+	stop, err := w.WatchOOM(u.snapshot().ID, func() {
+		r.sawOOM.Store(true)
+		s.logged(s.life, "note a lack of memory", u, s.edit(s.life, "oom", u, func(c *engine.Container) { c.Status.OOMKilled = true }))
+		s.publish(u.snapshot(), "oom", nil)
+	})
+	if err != nil {
+		s.Log.Debug("a lack of memory will be told at the end alone", "container", u.snapshot().ID, "error", err)
+		return
+	}
+	r.stopOOM = stop
+}
+
+// endOOM ends the watching for a lack of memory, and reports whether there was any.
+func (r *run) endOOM() bool {
+	if r.stopOOM != nil {
+		r.stopOOM()
+	}
+	return r.sawOOM.Load()
 }
 
 // lastWords reads the exit status that a vanished shim left.
@@ -58,6 +86,7 @@ func (s *Service) ended(ctx context.Context, u *unit, r *run, exit engine.ExitSt
 	if r.probes != nil {
 		r.probes()
 	}
+	told := r.endOOM()
 	info, err := s.Runtime.Ended(ctx, u.snapshot().ID)
 	if err != nil {
 		s.logged(ctx, "ask how it ended", u, err)
@@ -67,7 +96,7 @@ func (s *Service) ended(ctx context.Context, u *unit, r *run, exit engine.ExitSt
 	}
 	s.Failpoint("stop.down")
 	u.dropExecs(s, exit)
-	if info.OOMKilled {
+	if info.OOMKilled = info.OOMKilled || told; info.OOMKilled && !told {
 		s.publish(u.snapshot(), "oom", nil)
 	}
 	if r.shim != nil {

@@ -386,6 +386,32 @@ func TestExecsAreBounded(t *testing.T) {
 	})
 }
 
+// A lack of memory is published and shown when it happens, whatever it ends; one that ends the container is published once.
+func TestOutOfMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id := w.create("box1", nil, "sleep", "100")
+		w.start("box1")
+		w.events.take()
+		w.host.OOM(id)
+		if c := w.wantState("box1", engine.StateRunning); !c.Status.OOMKilled {
+			t.Error("not shown")
+		}
+		w.host.Kill(id)
+		synctest.Wait()
+		if got, want := w.events.take(), []string{"oom", "die"}; !slices.Equal(got, want) {
+			t.Errorf("events %q, want %q", got, want)
+		}
+		if c := w.wantState("box1", engine.StateExited); !c.Status.OOMKilled {
+			t.Error("not shown after the end")
+		}
+		w.start("box1")
+		if c := w.wantState("box1", engine.StateRunning); c.Status.OOMKilled {
+			t.Error("shown in the next run")
+		}
+	})
+}
+
 // The policy counts restarts from the start that somebody asked for, however long the runs in between last.
 func TestRestartsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

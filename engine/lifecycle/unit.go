@@ -25,12 +25,14 @@ type unit struct {
 
 // run is one life of a container's main process, from the shim's start to the undoing of everything.
 type run struct {
-	shim   Shim
-	box    engine.Sandbox
-	spec   engine.SandboxSpec
-	probes context.CancelFunc // ends the health checks
-	done   chan struct{}      // closed when the end was handled and written
-	failed atomic.Bool        // the start failed: whoever asked for it is told why, attached clients just end
+	shim    Shim
+	box     engine.Sandbox
+	spec    engine.SandboxSpec
+	probes  context.CancelFunc // ends the health checks
+	stopOOM func()             // ends the watching for a lack of memory; nil where nothing is watched
+	sawOOM  atomic.Bool
+	done    chan struct{} // closed when the end was handled and written
+	failed  atomic.Bool   // the start failed: whoever asked for it is told why, attached clients just end
 	// stopping is stopAsked once somebody wants its end, and stopTold when that was published.
 	stopping atomic.Int32
 }

@@ -24,11 +24,12 @@ import (
 )
 
 var (
-	_ lifecycle.Runtime  = (*oci.Runtime)(nil)
-	_ networks.Plumber   = (*netlink.Plumber)(nil)
-	_ networks.UDPSharer = (*netlink.Plumber)(nil)
-	_ networks.Firewall  = (*nft.Firewall)(nil)
-	_ volumes.Mounter    = volmount.Mounter{}
+	_ lifecycle.Runtime    = (*oci.Runtime)(nil)
+	_ lifecycle.OOMWatcher = (*oci.Runtime)(nil)
+	_ networks.Plumber     = (*netlink.Plumber)(nil)
+	_ networks.UDPSharer   = (*netlink.Plumber)(nil)
+	_ networks.Firewall    = (*nft.Firewall)(nil)
+	_ volumes.Mounter      = volmount.Mounter{}
 )
 
 // storageDrivers are tried in this order.

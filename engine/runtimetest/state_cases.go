@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/xcengine/xc/engine"
+	"github.com/xcengine/xc/engine/lifecycle"
 )
 
 func (c *Container) stats() engine.Stats {
@@ -127,6 +129,35 @@ func testMemoryLimit(t *testing.T, b *Bench) {
 	info, err := b.Runtime.Ended(t.Context(), spec.ID)
 	if err != nil || !info.OOMKilled {
 		t.Errorf("ended: %+v, %v", info, err)
+	}
+}
+
+// A lack of memory that the container outlives is told of while it runs, where the platform can.
+func testMemoryTold(t *testing.T, b *Bench) {
+	w, ok := b.Runtime.(lifecycle.OOMWatcher)
+	if !ok || !b.Runtime.Capabilities().MemoryLimit {
+		t.Skip("this platform does not tell of a lack of memory, or this host cannot bound it")
+	}
+	spec := b.Describe("sleep", "100000")
+	spec.Spec.Resources.Memory, spec.Spec.Resources.MemorySwap = 64<<20, 64<<20
+	c := b.Run(spec)
+	var told atomic.Int32
+	stop, err := w.WatchOOM(spec.ID, func() { told.Add(1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range int32(2) {
+		p, err := c.Exec(engine.ExecSpec{Process: engine.ProcessSpec{Cmd: []string{"memory", "200", "100"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Wait(137)
+		b.Eventually("a lack of memory is told of", func() bool { return told.Load() > n })
+	}
+	stop()
+	c.Remove()
+	if n := told.Load(); n != 2 {
+		t.Errorf("told %d times", n)
 	}
 }
 

@@ -62,6 +62,7 @@ func suite() []Case {
 		{"Stats", testStats},
 		{"Processes", testProcesses},
 		{"MemoryLimit", testMemoryLimit},
+		{"MemoryTold", testMemoryTold},
 		{"Update", testUpdate},
 		{"Check", testCheck},
 		{"Again", testAgain},

@@ -26,6 +26,7 @@ type box struct {
 	spec   engine.SandboxSpec
 	frozen bool
 	oom    bool
+	tell   func() // who watches for a lack of memory
 }
 
 type root struct {
@@ -114,12 +115,16 @@ func (h *Host) Kill(id engine.ContainerID) {
 	}
 }
 
-// OOM marks a container as killed for its memory; its next end says so.
+// OOM takes the memory of a container away: who watches is told, and its next end says so.
 func (h *Host) OOM(id engine.ContainerID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if b := h.boxes[id]; b != nil {
-		b.oom = true
+	b := h.boxes[id]
+	if b == nil {
+		return
+	}
+	if b.oom = true; b.tell != nil {
+		b.tell()
 	}
 }
 

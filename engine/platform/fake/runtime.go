@@ -93,6 +93,24 @@ func (r *Runtime) Ended(_ context.Context, id engine.ContainerID) (engine.ExitIn
 	return engine.ExitInfo{}, nil
 }
 
+// WatchOOM calls tell when OOM is called.
+func (r *Runtime) WatchOOM(id engine.ContainerID, tell func()) (stop func(), err error) {
+	if err := r.host.enter("WatchOOM", id); err != nil {
+		return nil, err
+	}
+	defer r.host.mu.Unlock()
+	b := r.host.boxes[id]
+	if b == nil {
+		return nil, notFound("watch", id)
+	}
+	b.tell = tell
+	return func() {
+		r.host.mu.Lock()
+		defer r.host.mu.Unlock()
+		b.tell = nil
+	}, nil
+}
+
 // RemoveSandbox ends what runs and forgets the sandbox.
 func (r *Runtime) RemoveSandbox(_ context.Context, id engine.ContainerID, dir string) error {
 	if err := r.host.enter("RemoveSandbox", id); err != nil {

@@ -22,6 +22,7 @@ type Runtime struct {
 	program program            // of containers that ask for none
 	others  map[string]program // further ones that work, by name
 	about   engine.Capabilities
+	ooms    *cgroup.OOMs
 	log     *slog.Logger
 }
 
@@ -37,7 +38,7 @@ func New(ctx context.Context, cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, &engine.Error{Op: "open runtime", Kind: engine.Unavailable, Err: err}
 	}
-	r := &Runtime{cfg: cfg, places: places{cfg.StateDir}, host: h, log: cfg.Log}
+	r := &Runtime{cfg: cfg, places: places{cfg.StateDir}, host: h, ooms: &cgroup.OOMs{}, log: cfg.Log}
 	for _, dir := range []string{r.places.sandboxes(), r.places.netnsDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, &engine.Error{Op: "open runtime", Err: err}
@@ -82,7 +83,7 @@ func (r *Runtime) programOf(rec record) program {
 // Close removes the parent of the containers' control groups if no container is left. A Runtime may be used again after it.
 func (r *Runtime) Close() error {
 	r.host.groups.Group(r.host.groupParent).RemoveEmpty()
-	return nil
+	return r.ooms.Close()
 }
 
 // Capabilities implements lifecycle.Runtime.
@@ -134,6 +135,15 @@ func (r *Runtime) Ended(_ context.Context, id engine.ContainerID) (engine.ExitIn
 		return engine.ExitInfo{}, failed("inspect", id, err)
 	}
 	return engine.ExitInfo{OOMKilled: g.OOMKills() > 0}, nil
+}
+
+// WatchOOM implements lifecycle.OOMWatcher.
+func (r *Runtime) WatchOOM(id engine.ContainerID, tell func()) (stop func(), err error) {
+	g, err := r.group(id)
+	if err == nil {
+		stop, err = r.ooms.Watch(g, tell)
+	}
+	return stop, failed("watch", id, err)
 }
 
 // Pause implements lifecycle.Runtime.
