@@ -19,8 +19,8 @@ const (
 	try    = 2 * time.Second
 	rounds = 2
 	// atOnce bounds the queries that wait for upstreams, perClient those of one source address.
-	atOnce    = 1024
-	perClient = 256
+	atOnce    = 4096
+	perClient = 1024
 	dnsPort   = 53
 )
 
@@ -43,12 +43,8 @@ func newForwarder() *forwarder {
 }
 
 // ask returns the servers' answer to query with query's id. proto is how the client came: "udp" or "tcp". An answer over udp
-// may be truncated, the client then comes by tcp.
-func (f *forwarder) ask(ctx context.Context, proto string, client netip.Addr, servers []netip.Addr, query *dns.Msg) (*dns.Msg, error) {
-	if !f.enter(client) {
-		return nil, errors.New("too many queries are waiting")
-	}
-	defer f.leave(client)
+// may be truncated, the client then comes by tcp. The caller has entered.
+func (f *forwarder) ask(ctx context.Context, proto string, servers []netip.Addr, query *dns.Msg) (*dns.Msg, error) {
 	key, err := flightKey(proto, servers, query)
 	if err != nil {
 		return nil, err
@@ -95,16 +91,48 @@ func (f *forwarder) exchangeWith(ctx context.Context, proto string, server netip
 	defer c.Close()
 	ask := query.Copy()
 	ask.Id = dns.Id()
-	// Some servers send more than was asked for: take it, and let the client's own limit truncate it.
-	client := dns.Client{Net: proto, Timeout: f.wait, UDPSize: dns.MaxMsgSize}
+	if packets, ok := c.(*net.UDPConn); ok {
+		return f.exchangePackets(ctx, packets, ask)
+	}
+	client := dns.Client{Net: proto, Timeout: f.wait}
 	reply, _, err := client.ExchangeWithConnContext(ctx, ask, &dns.Conn{Conn: c})
 	if err != nil {
 		return nil, err
 	}
-	if !slices.EqualFunc(reply.Question, ask.Question, sameQuestion) {
-		return nil, errors.New("the answer is to another question")
+	return reply, isAnswer(reply, ask)
+}
+
+// exchangePackets asks over udp. What comes with another id is somebody's attempt to pass for the server: the answer may still come.
+// Some servers send more than was asked for: it is taken, and the client's own limit truncates it.
+func (f *forwarder) exchangePackets(ctx context.Context, c *net.UDPConn, ask *dns.Msg) (*dns.Msg, error) {
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		return nil, err
 	}
-	return reply, nil
+	defer context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })()
+	wire, err := ask.Pack()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Write(wire); err != nil {
+		return nil, err
+	}
+	for {
+		reply, err := readPacket(c)
+		switch {
+		case reply == nil && !errors.Is(err, errShort):
+			return nil, err
+		case reply != nil && reply.Id == ask.Id:
+			return reply, errors.Join(err, isAnswer(reply, ask))
+		}
+	}
+}
+
+func isAnswer(reply, ask *dns.Msg) error {
+	if !slices.EqualFunc(reply.Question, ask.Question, sameQuestion) {
+		return errors.New("the answer is to another question")
+	}
+	return nil
 }
 
 func sameQuestion(a, b dns.Question) bool {

@@ -54,8 +54,8 @@ type HostConf struct {
 
 	mu      sync.Mutex
 	checked time.Time
-	changed time.Time
-	size    int64
+	file    os.FileInfo // what was read; nil: nothing
+	read    time.Time   // when
 	conf    Conf
 }
 
@@ -76,14 +76,21 @@ func (h *HostConf) Conf() Conf {
 	h.checked = now
 	info, err := os.Stat(h.path)
 	if err != nil {
-		h.conf, h.changed = Conf{}, time.Time{}
+		h.conf, h.file = Conf{}, nil
 		return h.conf
 	}
-	if info.ModTime().Equal(h.changed) && info.Size() == h.size {
+	if h.same(info) {
 		return h.conf
 	}
 	if text, err := os.ReadFile(h.path); err == nil {
-		h.conf, h.changed, h.size = ParseConf(string(text)), info.ModTime(), info.Size()
+		h.conf, h.file, h.read = ParseConf(string(text)), info, now
 	}
 	return h.conf
+}
+
+// same reports whether the file is the one that was read. One that had just been written then may have been written again since, at
+// what its system takes for the same time.
+func (h *HostConf) same(info os.FileInfo) bool {
+	return h.file != nil && os.SameFile(info, h.file) && info.ModTime().Equal(h.file.ModTime()) && info.Size() == h.file.Size() &&
+		h.read.Sub(info.ModTime()) > recheck
 }

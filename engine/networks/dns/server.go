@@ -28,17 +28,24 @@ type Server struct {
 }
 
 type listener struct {
-	network  engine.NetworkID
-	port     uint16
-	udp, tcp *dns.Server
-	giveUp   context.CancelFunc // on queries that wait for upstreams
-	done     sync.WaitGroup
+	network engine.NetworkID
+	port    uint16
+	udp     *packets
+	tcp     *dns.Server
+	giveUp  context.CancelFunc // on queries that wait for upstreams
+	done    sync.WaitGroup
 }
 
 // NewServer returns a server that listens nowhere yet. host says whom to ask for names that are not in dir.
 func NewServer(dir *Directory, host *HostConf, log *slog.Logger) *Server {
 	return &Server{dir: dir, host: host, log: log, forward: newForwarder(), listeners: make(map[netip.Addr]*listener)}
 }
+
+// conns bounds the connections to a listener, connsPerClient those from one address. Each is a file of the daemon's.
+const (
+	conns          = 512
+	connsPerClient = 128
+)
 
 // receiveBuffer holds a burst of queries, as far as the system lets it.
 const receiveBuffer = 1 << 20
@@ -131,32 +138,35 @@ func (s *Server) listen(network engine.NetworkID, at netip.Addr) (*listener, err
 	}
 	ctx, giveUp := context.WithCancel(context.Background())
 	l := &listener{network: network, port: port, giveUp: giveUp}
-	handler := dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { s.serve(ctx, network, at, w, query) })
-	l.udp = &dns.Server{PacketConn: udp, Handler: handler, UDPSize: dns.DefaultMsgSize}
-	l.tcp = &dns.Server{Listener: tcp, Handler: handler}
-	for _, server := range []*dns.Server{l.udp, l.tcp} {
-		started := make(chan struct{})
-		server.NotifyStartedFunc = func() { close(started) }
-		l.done.Go(func() {
-			if err := server.ActivateAndServe(); err != nil {
-				s.log.Warn("resolver ended", "network", network.Short(), "address", at, "error", err)
-			}
-		})
-		<-started // Shutdown of a server that has not started does nothing
+	l.udp = &packets{conn: udp}
+	l.udp.serve = func(src netip.Addr, query *dns.Msg, answer func(*dns.Msg)) {
+		s.servePacket(ctx, l, at, src, query, answer)
 	}
+	l.udp.start()
+	started := make(chan struct{})
+	l.tcp = &dns.Server{
+		Listener:          &bounded{Listener: tcp, perClient: connsPerClient, all: conns, clients: make(map[netip.Addr]int)},
+		Handler:           dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { s.serveStream(ctx, network, at, w, query) }),
+		NotifyStartedFunc: func() { close(started) },
+	}
+	l.done.Go(func() {
+		if err := l.tcp.ActivateAndServe(); err != nil {
+			s.log.Warn("resolver ended", "network", network.Short(), "address", at, "error", err)
+		}
+	})
+	<-started // Shutdown of a server that has not started does nothing
 	return l, nil
 }
 
 func (l *listener) stop() {
 	l.giveUp()
-	// They fail only for a server that does not run.
-	l.udp.Shutdown()
-	l.tcp.Shutdown()
+	l.tcp.Shutdown() // fails only for a server that does not run
+	l.udp.stop()
 	l.done.Wait()
 }
 
 // bind takes the same port for udp and tcp: 53 if it can be had.
-func (s *Server) bind(at netip.Addr) (net.PacketConn, net.Listener, uint16, error) {
+func (s *Server) bind(at netip.Addr) (*net.UDPConn, net.Listener, uint16, error) {
 	const attempts = 16 // a port that tcp chose may be taken for udp
 	var err error
 	for i := range attempts {
@@ -165,7 +175,7 @@ func (s *Server) bind(at netip.Addr) (net.PacketConn, net.Listener, uint16, erro
 			port = 0
 		}
 		var (
-			udp net.PacketConn
+			udp *net.UDPConn
 			tcp net.Listener
 		)
 		udp, tcp, err = bindBoth(netip.AddrPortFrom(at, port))
@@ -179,7 +189,7 @@ func (s *Server) bind(at netip.Addr) (net.PacketConn, net.Listener, uint16, erro
 	return nil, nil, 0, err
 }
 
-func bindBoth(at netip.AddrPort) (net.PacketConn, net.Listener, error) {
+func bindBoth(at netip.AddrPort) (*net.UDPConn, net.Listener, error) {
 	tcp, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
 	if err != nil {
 		return nil, nil, err
@@ -192,35 +202,67 @@ func bindBoth(at netip.AddrPort) (net.PacketConn, net.Listener, error) {
 	return udp, tcp, nil
 }
 
-func (s *Server) serve(ctx context.Context, network engine.NetworkID, at netip.Addr, w dns.ResponseWriter, query *dns.Msg) {
-	proto, src := remote(w.RemoteAddr())
+// servePacket answers a query over udp, at once or, when other servers are asked, later.
+func (s *Server) servePacket(ctx context.Context, l *listener, at, src netip.Addr, query *dns.Msg, answer func(*dns.Msg)) {
+	finish := func(reply *dns.Msg) {
+		reply.Compress = true
+		reply.Truncate(replySize(query))
+		answer(reply)
+	}
+	v := s.dir.judge(l.network, src, at, query)
+	if v.reply != nil {
+		finish(v.own(query))
+		return
+	}
+	servers := s.servers(v)
+	if len(servers) == 0 || !s.forward.enter(src) {
+		finish(rcode(query, dns.RcodeServerFailure))
+		return
+	}
+	l.udp.wg.Go(func() {
+		defer s.forward.leave(src)
+		finish(s.ask(ctx, "udp", src, servers, query))
+	})
+}
+
+// serveStream answers a query over tcp.
+func (s *Server) serveStream(ctx context.Context, network engine.NetworkID, at netip.Addr, w dns.ResponseWriter, query *dns.Msg) {
+	_, src := remote(w.RemoteAddr())
 	v := s.dir.judge(network, src, at, query)
-	reply := v.reply
+	reply := v.own(query)
 	if reply == nil {
-		reply = s.ask(ctx, proto, src, v, query)
-	} else if opt := query.IsEdns0(); opt != nil {
-		reply.SetEdns0(dns.DefaultMsgSize, opt.Do())
+		reply = rcode(query, dns.RcodeServerFailure)
+		if servers := s.servers(v); len(servers) > 0 && s.forward.enter(src) {
+			reply = s.ask(ctx, "tcp", src, servers, query)
+			s.forward.leave(src)
+		}
 	}
 	reply.Compress = true
-	if proto == "udp" {
-		reply.Truncate(replySize(query))
-	}
 	if err := w.WriteMsg(reply); err != nil && ctx.Err() == nil {
 		s.log.Debug("name query not answered", "network", network.Short(), "client", src, "error", err)
 	}
 }
 
-// ask forwards a query to the client's servers, or the host's.
-func (s *Server) ask(ctx context.Context, proto string, src netip.Addr, v verdict, query *dns.Msg) *dns.Msg {
+// own is the reply that needs no other server; nil: there is none.
+func (v verdict) own(query *dns.Msg) *dns.Msg {
+	if opt := query.IsEdns0(); opt != nil && v.reply != nil {
+		v.reply.SetEdns0(dns.DefaultMsgSize, opt.Do())
+	}
+	return v.reply
+}
+
+// servers are those that a query is forwarded to: the client's, or the host's.
+func (s *Server) servers(v verdict) []netip.Addr {
 	servers := v.upstreams
 	if len(servers) == 0 && v.forward {
 		servers = s.host.Conf().Servers
 	}
-	servers = s.others(servers)
-	if len(servers) == 0 {
-		return rcode(query, dns.RcodeServerFailure)
-	}
-	reply, err := s.forward.ask(ctx, proto, src, servers, query)
+	return s.others(servers)
+}
+
+// ask forwards a query that the forwarder let in.
+func (s *Server) ask(ctx context.Context, proto string, src netip.Addr, servers []netip.Addr, query *dns.Msg) *dns.Msg {
+	reply, err := s.forward.ask(ctx, proto, servers, query)
 	if err != nil {
 		s.log.Debug("name query not forwarded", "client", src, "servers", servers, "error", err)
 		return rcode(query, dns.RcodeServerFailure)
