@@ -257,9 +257,38 @@ func TestWarningsOfLegacyTables(t *testing.T) {
 			if got := f.Warnings(t.Context()); len(got) != 0 {
 				t.Errorf("with the policy ACCEPT: %q", got)
 			}
-			legacy("-P", "FORWARD", "DROP")
-			if got := f.Warnings(t.Context()); len(got) != 1 || !strings.Contains(got[0], "chain FORWARD of "+l.tool+" drops") {
-				t.Errorf("with the policy DROP: %q", got)
+			ours := engine.BridgeName(owner, "") + "+"
+			steps := []struct {
+				tells bool
+				rules [][]string // each in place of what was there
+			}{
+				{true, [][]string{{"-P", "FORWARD", "DROP"}}},
+				{false, [][]string{{"-P", "FORWARD", "DROP"}, {"-A", "FORWARD", "-j", "ACCEPT"}}},
+				{true, [][]string{{"-A", "FORWARD", "-i", "eth7", "-j", "ACCEPT"}, {"-A", "FORWARD", "-j", "DROP"}}},
+				{true, [][]string{{"-A", "FORWARD", "-j", "REJECT"}}},
+				{true, [][]string{{"-A", "FORWARD", "-m", "comment", "--comment", "the rest", "-j", "DROP"}}},
+				{false, [][]string{{"-A", "FORWARD", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP"}}},
+				{false, [][]string{{"-A", "FORWARD", "-i", "eth7", "-j", "DROP"}}},
+				{true, [][]string{{"-N", "rest"}, {"-A", "rest", "-j", "DROP"}, {"-A", "FORWARD", "-j", "rest"}}},
+				{true, [][]string{{"-N", "rest"}, {"-A", "rest", "-j", "DROP"}, {"-A", "FORWARD", "-g", "rest"}}},
+				{false, [][]string{{"-N", "rest"}, {"-A", "rest", "-i", "eth7", "-j", "DROP"}, {"-A", "FORWARD", "-j", "rest"}}},
+				{true, [][]string{{"-P", "FORWARD", "DROP"}, {"-N", "rest"}, {"-A", "rest", "-j", "RETURN"}, {"-A", "rest", "-j", "ACCEPT"}, {"-A", "FORWARD", "-j", "rest"}}},
+				{true, [][]string{{"-A", "FORWARD", "-i", ours, "-j", "ACCEPT"}, {"-A", "FORWARD", "-j", "DROP"}}},
+				{false, [][]string{{"-A", "FORWARD", "-i", ours, "-j", "ACCEPT"}, {"-A", "FORWARD", "-o", ours, "-j", "ACCEPT"}, {"-A", "FORWARD", "-j", "DROP"}}},
+				{true, [][]string{{"-A", "FORWARD", "-i", ours, "-p", "tcp", "-j", "ACCEPT"}, {"-A", "FORWARD", "-o", ours, "-j", "ACCEPT"}, {"-A", "FORWARD", "-j", "DROP"}}},
+				{true, [][]string{{"-A", "FORWARD", "-j", "DROP"}, {"-A", "FORWARD", "-i", ours, "-j", "ACCEPT"}, {"-A", "FORWARD", "-o", ours, "-j", "ACCEPT"}}},
+			}
+			for _, step := range steps {
+				legacy("-P", "FORWARD", "ACCEPT")
+				legacy("-F")
+				legacy("-X")
+				for _, rule := range step.rules {
+					legacy(rule...)
+				}
+				got := f.Warnings(t.Context())
+				if tells := len(got) == 1 && strings.Contains(got[0], "chain FORWARD of "+l.tool+" drops"); tells != step.tells || !tells && len(got) > 0 {
+					t.Errorf("%q: %q, want a warning: %v", step.rules, got, step.tells)
+				}
 			}
 		})
 	}

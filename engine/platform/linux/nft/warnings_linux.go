@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+
+	"github.com/xcengine/xc/engine"
 )
 
 // Warnings names what keeps our rules from having effect: no nftables in the kernel, or chains of others that drop what
@@ -33,7 +35,7 @@ func (f *Firewall) Warnings(context.Context) []string {
 			}
 		}
 	}
-	return append(out, legacyWarnings()...)
+	return append(out, legacyWarnings(engine.BridgeName(f.owner, ""))...)
 }
 
 func (t kernelTable) warning(c otherChain, lacking []pass) string {
