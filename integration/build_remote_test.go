@@ -24,6 +24,9 @@ import (
 // gitRepository makes a repository with a history and returns its directory, which ends in ".git", and its first commit.
 func gitRepository(t *testing.T) (dir, commit string) {
 	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("needs git")
+	}
 	dir = filepath.Join(t.TempDir(), "repo.git")
 	git := func(args ...string) string {
 		t.Helper()

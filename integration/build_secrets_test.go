@@ -81,12 +81,12 @@ func TestCredentialsOfAddressesAreKept(t *testing.T) {
 	if kit.skip != "" {
 		t.Skip(kit.skip)
 	}
-	git, err := exec.LookPath("git")
-	if err != nil {
-		t.Skip("needs git")
-	}
 	const mark = "mark-of-the-address"
 	repository, _ := gitRepository(t)
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
 	top := filepath.Dir(repository)
 	for _, args := range [][]string{
 		{"clone", "-q", "--bare", repository, filepath.Join(top, "part.git")},
