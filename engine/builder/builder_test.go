@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -265,6 +266,52 @@ func TestDigestsSeeWhatACopyKeeps(t *testing.T) {
 		t.Error("a change elsewhere is seen")
 	}
 }
+
+// The digests of what layers hold are remembered from build to build, those of all other trees for as long as these are used.
+func TestDigestsOfLayersAreRemembered(t *testing.T) {
+	s := &Service{Config: Config{Roots: trees{plant(t, map[string]string{"a": "a"})}}, sums: newSums()}
+	of := func(top engine.LayerID) *source {
+		b := &build{s: s, sources: map[engine.LayerID]*source{}}
+		src, err := b.rootOf(t.Context(), top)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return src
+	}
+	read := func(src *source) string {
+		sum, err := src.digest(t.Context(), "/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	first, nothing := read(of("one")), read(of(""))
+	if err := os.WriteFile(filepath.Join(s.Roots.(trees).dir, "a"), []byte("b"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(of("one")); got != first {
+		t.Errorf("the layer's file is read again: %s, was %s", got, first)
+	}
+	if read(of("two")) == first || read(of("")) == nothing {
+		t.Error("a file of another tree is taken for a layer's")
+	}
+	for i := range 2 * maxSums {
+		s.sums.put(place{"one", fmt.Sprint(i)}, "x")
+	}
+	if n := len(s.sums.of); n > maxSums {
+		t.Errorf("%d digests are remembered", n)
+	}
+}
+
+// trees are roots that all hold the same.
+type trees struct{ dir string }
+
+func (trees) Create(context.Context, engine.ContainerID, engine.LayerID, map[string]string) error {
+	return nil
+}
+func (r trees) Mount(context.Context, engine.ContainerID) (string, error)         { return r.dir, nil }
+func (trees) Remove(context.Context, engine.ContainerID) error                    { return nil }
+func (trees) RootDiff(context.Context, engine.ContainerID) (io.ReadCloser, error) { return nil, nil }
 
 // A copy replaces what is in its way and follows no link of the tree that it writes to out of it.
 func TestCopiesStayInTheirTree(t *testing.T) {

@@ -34,6 +34,7 @@ type Service struct {
 	Config
 	cache  *cache
 	mounts *cacheMounts
+	sums   *sums // of what layers hold
 
 	mu      sync.Mutex
 	running map[string]context.CancelFunc // by the builds' ids
@@ -50,7 +51,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Runner == nil {
 		cfg.Runner = runner.Host{}
 	}
-	s := &Service{Config: cfg, running: map[string]context.CancelFunc{}, mounts: newCacheMounts(filepath.Join(cfg.Dir, "mounts"))}
+	s := &Service{Config: cfg, running: map[string]context.CancelFunc{}, sums: newSums(), mounts: newCacheMounts(filepath.Join(cfg.Dir, "mounts"))}
 	if err := os.RemoveAll(s.workDir()); err != nil {
 		return nil, fmt.Errorf("remove what builds left: %w", err)
 	}

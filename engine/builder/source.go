@@ -29,11 +29,44 @@ type source struct {
 	// foreign: the files came from a client's machine, so their owners mean nothing here.
 	foreign bool
 
-	mu   sync.Mutex
-	sums map[string]string
+	top  engine.LayerID // whose files these are; empty: nothing says that they stay what they are
+	sums *sums
 }
 
-func newSource(dir string) *source { return &source{dir: dir, sums: map[string]string{}} }
+func newSource(dir string) *source { return &source{dir: dir, sums: newSums()} }
+
+// maxSums bounds how many digests of paths are remembered.
+const maxSums = 4096
+
+// sums remembers the digests of paths of trees that do not change. It is safe for concurrent use.
+type sums struct {
+	mu sync.Mutex
+	of map[place]string
+}
+
+// place is a path in layers, or in the only tree that there is.
+type place struct {
+	top  engine.LayerID
+	path string
+}
+
+func newSums() *sums { return &sums{of: map[place]string{}} }
+
+func (s *sums) get(at place) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sum, ok := s.of[at]
+	return sum, ok
+}
+
+func (s *sums) put(at place, sum string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.of) >= maxSums {
+		clear(s.of)
+	}
+	s.of[at] = sum
+}
 
 // source finds the tree that a command's "from" names: a stage, an image, or without a name the context.
 func (st *stage) source(ctx context.Context, from string) (*source, error) {
@@ -73,7 +106,9 @@ func (b *build) rootOf(ctx context.Context, top engine.LayerID) (*source, error)
 	b.mu.Lock()
 	src := b.sources[top]
 	if src == nil {
-		src = newSource("")
+		if src = newSource(""); top != "" {
+			src.top, src.sums = top, b.s.sums
+		}
 		b.sources[top] = src
 	}
 	b.mu.Unlock()
@@ -118,10 +153,7 @@ func notThere(name string, err error) error {
 
 // digest is over everything that a copy of a path keeps but the times: names, kinds, modes, owners and contents.
 func (s *source) digest(ctx context.Context, name string) (string, error) {
-	s.mu.Lock()
-	sum, ok := s.sums[name]
-	s.mu.Unlock()
-	if ok {
+	if sum, ok := s.sums.get(place{s.top, name}); ok {
 		return sum, nil
 	}
 	tree, err := fstree.Open(s.dir)
@@ -138,10 +170,8 @@ func (s *source) digest(ctx context.Context, name string) (string, error) {
 	if err := h.file(ctx, p.Dir, p.Name, ""); err != nil {
 		return "", err
 	}
-	sum = hex.EncodeToString(h.Sum(nil))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sums[name] = sum
+	sum := hex.EncodeToString(h.Sum(nil))
+	s.sums.put(place{s.top, name}, sum)
 	return sum, nil
 }
 
