@@ -299,3 +299,37 @@ func TestRecoverKeepsAddresses(t *testing.T) {
 		used[got.Endpoints["n"].IPv4] = true
 	}
 }
+
+// TestRecoverAmidDisconnect: a container that had left its last network when the daemon ended, and not given its ports back, gets them
+// again in another network.
+func TestRecoverAmidDisconnect(t *testing.T) {
+	s := newSite(t)
+	s.make(engine.NetworkRequest{Name: "n", Pools: []engine.Pool{pool("10.1.0.0/24")}})
+	a, got := s.start("c", map[string]engine.EndpointSpec{"n": {}}, func(a *engine.Attachment) {
+		a.Bindings = []engine.PortBinding{{Port: engine.Port{Number: 80, Proto: engine.TCP}, HostIP: addr("127.0.0.1"), HostFirst: 28001}}
+	})
+	wish := a.Endpoints
+	a.Endpoints = nil
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if s.Service, err = networks.New(t.Context(), s.cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Recover(t.Context(), []engine.Attachment{a}, map[engine.ContainerID]engine.Attached{a.Container: {Ports: got.Ports}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, endpoints := range []map[string]engine.Endpoint{nil, wish} {
+		a.Endpoints = endpoints
+		if got, err = s.Attach(t.Context(), a); err != nil {
+			t.Fatalf("in %d networks: %v", len(endpoints), err)
+		}
+	}
+	if len(got.Ports) != 1 || got.Ports[0].HostPort != 28001 {
+		t.Errorf("got %+v", got.Ports)
+	}
+	for _, p := range got.Proxies {
+		p.Listener.Close()
+	}
+}

@@ -120,13 +120,15 @@ func (s *Service) adopt(ctx context.Context, a engine.Attachment, held engine.At
 	}
 	b.plugs = append(b.plugs, lent(a)...)
 	four, six := s.exits(a, nil, b.endpoints)
+	// With its last network it lost its ports: its shim may still listen, and is told when the daemon goes on.
+	var led []engine.PublishedPort
 	for _, p := range held.Ports {
 		if e := exitFor(p.HostIP, four, six); e.network != nil {
-			b.published = append(b.published, place(p, four, six))
+			b.published, led = append(b.published, place(p, four, six)), append(led, p)
 		}
 	}
 	s.mu.Unlock()
-	s.ports.Adopt(a.Container, heldPorts(held.Ports))
+	s.ports.Adopt(a.Container, heldPorts(led))
 	if err := s.rewire(ctx, b); err != nil {
 		s.Log.Error("container's network is not mended", "container", a.Container.Short(), "error", err)
 	}
