@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -75,10 +77,14 @@ func made(name string) []string {
 	return []string{"create", "--name", name, "-v", "/anon", "-v", "kept:/kept", "-p", "127.0.0.1::80", "--tmpfs", "/t", "--stop-signal", "TERM", "testbox", "signals", "7"}
 }
 
+// subnets counts those that daemons of these tests were given.
+var subnets atomic.Int32
+
 // recovered has f try a kill at each step, and checks that nothing is left of it.
 func recovered(t *testing.T, steps []string, f func(e *engine, step string)) {
 	t.Parallel()
-	e := start(t)
+	// A daemon that ends when nothing runs gives its bridge's subnet free, and may find it taken at its next start.
+	e := start(t, func(e *engine) { e.flags = []string{"--bip", fmt.Sprintf("10.214.%d.1/24", subnets.Add(1))} })
 	e.must("volume", "create", "kept")
 	e.must("run", "--rm", "testbox", "true") // what the first of all containers leaves for good
 	before := e.footprint()

@@ -172,7 +172,11 @@ func (r *Runtime) trial(ctx context.Context, p program) (err error) {
 	if err := os.Mkdir(spec.Root, 0o755); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.RemoveSandbox(ctx, spec.ID, dir)) }()
+	defer func() {
+		err = errors.Join(err, t.RemoveSandbox(ctx, spec.ID, dir))
+		// A program may have used hierarchies that the chosen one leaves alone.
+		r.host.groups.Group(r.host.groupParent).RemoveEmpty()
+	}()
 	box, err := t.CreateSandbox(ctx, spec)
 	if err != nil {
 		return err
