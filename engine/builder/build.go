@@ -31,6 +31,7 @@ type build struct {
 	context *source
 	file    *dockerfile.File
 	args    arguments
+	set     settings
 	plan    plan
 	total   int // steps
 	stages  []*stage
@@ -48,6 +49,9 @@ type build struct {
 func (b *build) run(ctx context.Context, names []string) (engine.ImageID, error) {
 	var err error
 	b.sources, b.images, b.used, b.liked = map[engine.LayerID]*source{}, map[string]*pulled{}, map[string]bool{}, map[engine.ImageID]bool{}
+	if b.set, err = settingsOf(b.req.Args); err != nil {
+		return "", err
+	}
 	if b.dir, err = os.MkdirTemp(b.s.workDir(), "build-"); err != nil {
 		return "", err
 	}
@@ -304,7 +308,7 @@ func (b *build) noteArgument(name string) {
 func (b *build) warnUnused() {
 	var unused []string
 	for _, name := range slices.Sorted(maps.Keys(b.req.Args)) {
-		if !b.used[name] && !predefined[name] {
+		if !b.used[name] && !consumed(name) {
 			unused = append(unused, name)
 		}
 	}

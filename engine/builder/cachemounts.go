@@ -149,6 +149,9 @@ func (st *stage) cacheMount(ctx context.Context, m *mounts, w *instructions.Moun
 	if id == "" {
 		id = path.Clean(target)
 	}
+	if ns := st.b.set.namespace; ns != "" {
+		id = "namespace " + ns + " " + id
+	}
 	if w.From != "" {
 		id += " from " + w.From + " " + w.Source
 		if _, err := st.source(ctx, w.From); err != nil {

@@ -69,6 +69,9 @@ func (b *build) bringContext(ctx context.Context) (dir string, err error) {
 	}
 	if r, ok := parseRepository(b.req.Remote); ok {
 		dir, _, err := b.clone(ctx, r)
+		if err == nil && b.set.dropGit {
+			err = os.RemoveAll(filepath.Join(dir, ".git"))
+		}
 		return dir, err
 	}
 	if !isURL(b.req.Remote) {

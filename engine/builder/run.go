@@ -50,7 +50,7 @@ func (st *stage) runCommand(ctx context.Context, cmd *instructions.RunCommand) e
 	r := &running{st: st, words: words, env: args, mounts: m, network: network}
 	return st.commit(ctx, change{
 		config: st.config, author: st.author, command: st.args.withArguments(args, words),
-		also: append(m.keys, "network="+string(r.network)), hidden: len(m.keys) > 0, layer: r.layer,
+		also: append(m.keys, "network="+string(r.network)+st.b.set.hostKey()), hidden: len(m.keys) > 0, layer: r.layer,
 	})
 }
 
@@ -257,7 +257,7 @@ func (r *running) request() engine.CreateRequest {
 	st, req := r.st, r.st.b.req
 	config := st.config.ImageConfig
 	spec := engine.Spec{
-		ImageRef: string(st.image.ID),
+		ImageRef: string(st.image.ID), Hostname: st.b.set.hostname,
 		Process: engine.ProcessSpec{
 			// One empty word takes the image's entry point away.
 			Entrypoint: []string{""}, Cmd: r.words, Env: slices.Concat(r.mounts.env, config.Process.Env, r.env),

@@ -246,7 +246,8 @@ func (st *stage) commit(ctx context.Context, c change) error {
 		words = append(c.config.ShellWords(), "#(nop) ", c.comment)
 	}
 	in := inputs{
-		Parent: st.image.ID, Platform: st.platform, Author: c.author, Command: strings.Join(words, " "), Config: c.config.ImageConfig, Also: c.also,
+		Parent: st.image.ID, Platform: st.platform, Author: c.author, Command: strings.Join(words, " "), Config: c.config.ImageConfig,
+		Also: append(c.also, st.b.set.key()...),
 	}
 	if st.row.takes(c, st.author) {
 		st.row.steps, st.config = append(st.row.steps, in.Command), c.config
@@ -316,7 +317,7 @@ func (st *stage) resume(ctx context.Context, in inputs, c change) (engine.Image,
 		return engine.Image{}, false, nil
 	}
 	for _, like := range st.likes {
-		id, ok, err := st.b.s.Images.Resume(ctx, newImage(in, c), like)
+		id, ok, err := st.b.s.Images.Resume(ctx, st.newImage(in, c), like)
 		if err != nil {
 			return engine.Image{}, false, err
 		}
@@ -333,16 +334,16 @@ func (st *stage) resume(ctx context.Context, in inputs, c change) (engine.Image,
 	return engine.Image{}, false, nil
 }
 
-func newImage(in inputs, c change) engine.NewImage {
+func (st *stage) newImage(in inputs, c change) engine.NewImage {
 	return engine.NewImage{
 		Parent: in.Parent, Platform: in.Platform, Config: in.Config, Before: in.Before, CreatedBy: in.Command, Author: in.Author,
-		Intermediate: true, Jail: c.jail,
+		Created: st.b.set.created, Intermediate: true, Jail: c.jail,
 	}
 }
 
 // make does the step.
 func (st *stage) make(ctx context.Context, in inputs, c change) (engine.Image, error) {
-	n := newImage(in, c)
+	n := st.newImage(in, c)
 	done := func(bool) {}
 	if c.layer != nil {
 		tar, finish, err := c.layer(ctx)
