@@ -19,6 +19,8 @@ const (
 	probeRetries       = 3
 	probeOutputMax     = 4096
 	probesKept         = 5
+	// probeStart bounds how long the starting of a check may take.
+	probeStart = 30 * time.Second
 )
 
 // startProbes begins a run's health checks, if it has any.
@@ -118,24 +120,34 @@ func (s *Service) probe(ctx context.Context, u *unit, cmd []string, limit time.D
 	if err != nil {
 		return fail(err)
 	}
+	_, e, err := s.findExec(id)
+	if err != nil {
+		return fail(err)
+	}
 	stream, err := s.StartExec(ctx, id, engine.ExecStart{})
 	if err != nil {
 		return fail(err)
 	}
 	defer stream.Close()
 	var out capped
-	timed, cancel := context.WithTimeout(ctx, limit)
+	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err = stream.Run(timed, engine.Stdio{Stdout: &out, Stderr: &out})
-	if timed.Err() != nil && ctx.Err() == nil {
+	ended := make(chan error, 1)
+	go func() { ended <- stream.Run(limited, engine.Stdio{Stdout: &out, Stderr: &out}) }()
+	late, err := awaitProbe(e.begun, ended, limit)
+	if late {
+		cancel()
+		err = <-ended
+	}
+	if late && ctx.Err() == nil {
 		if _, r := u.current(); r != nil {
 			s.logged(ctx, "kill a late health check", u, r.shim.Signal(ctx, id, "KILL"))
 		}
-		late := fmt.Sprintf("Health check exceeded timeout (%v)", limit)
+		said := fmt.Sprintf("Health check exceeded timeout (%v)", limit)
 		if text := out.String(); text != "" {
-			late += ": " + text
+			said += ": " + text
 		}
-		return fail(errors.New(late))
+		return fail(errors.New(said))
 	}
 	if err != nil {
 		return fail(err)
@@ -145,6 +157,27 @@ func (s *Service) probe(ctx context.Context, u *unit, cmd []string, limit time.D
 		p.ExitCode = *x.ExitCode
 	}
 	return p
+}
+
+// awaitProbe waits for the end of a check that is being started, and reports whether it is late. The time that it takes to
+// start, which a busy host makes long, is not the check's.
+func awaitProbe(begun <-chan struct{}, ended <-chan error, limit time.Duration) (late bool, err error) {
+	timer := time.NewTimer(probeStart)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return false, err
+	case <-timer.C:
+		return true, nil
+	case <-begun:
+	}
+	timer.Reset(limit)
+	select {
+	case err := <-ended:
+		return false, err
+	case <-timer.C:
+		return true, nil
+	}
 }
 
 // capped keeps the first probeOutputMax bytes, and shows that there were more.

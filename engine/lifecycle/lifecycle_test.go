@@ -621,6 +621,28 @@ func TestHealth(t *testing.T) {
 	})
 }
 
+// The time that it takes to start a check is not counted.
+func TestHealthOnABusyHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.host.FailOn(func(call string, _ engine.ContainerID) error {
+			if call == "StartExec" {
+				time.Sleep(10 * time.Second)
+			}
+			return nil
+		})
+		w.create("box1", func(s *engine.Spec) {
+			s.Health = &engine.HealthSpec{Test: []string{"CMD", "echo", "fine"}, Interval: time.Second, Timeout: time.Second, Retries: 1}
+		}, "sleep", "100")
+		w.start("box1")
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		if h := w.inspect("box1").Status.Health; h.Status != engine.HealthHealthy || len(h.Log) != 1 || h.Log[0].Output != "fine\n" {
+			t.Errorf("%+v", h)
+		}
+	})
+}
+
 // steps lists every failpoint that a whole life passes, in order, each once.
 func steps(t *testing.T) []string {
 	var all []string

@@ -70,11 +70,12 @@ func (h *Host) Spec(id engine.ContainerID) engine.SandboxSpec {
 // enter locks the host for a call. The caller unlocks, unless there is an error.
 func (h *Host) enter(call string, id engine.ContainerID) error {
 	h.mu.Lock()
-	if h.fail != nil {
-		if err := h.fail(call, id); err != nil {
-			h.mu.Unlock()
+	if fail := h.fail; fail != nil {
+		h.mu.Unlock() // it may wait
+		if err := fail(call, id); err != nil {
 			return fmt.Errorf("%s: %w", call, err)
 		}
+		h.mu.Lock()
 	}
 	return nil
 }
