@@ -168,6 +168,7 @@ type Capabilities struct {
 	OSType                                                                         string // runtime.GOOS
 	Architecture                                                                   string // as uname -m says
 	Pause                                                                          bool
+	Propagation                                                                    bool // mounts made on the host after a start can reach a bind
 	MemoryLimit, SwapLimit, CPUShares, CPUQuota, CPUSet, PidsLimit, OOMKillDisable bool
 	CgroupVersion                                                                  string // "1", "2", empty
 	CgroupDriver                                                                   string

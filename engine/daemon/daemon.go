@@ -134,7 +134,7 @@ func (d *Daemon) join(ctx context.Context, store *db.DB) error {
 		return err
 	}
 	d.Containers = lifecycle.New(lifecycle.Config{
-		Dir: d.dir("containers"), Runtime: d.backends.Runtime, Shims: d.backends.Shims, Roots: d.Layers.Roots(), Images: d.Images, Layers: d.Layers.Layers(),
+		Dir: d.dir("containers"), StateDir: d.Config.StateDir, Runtime: d.backends.Runtime, Shims: d.backends.Shims, Roots: d.Layers.Roots(), Images: d.Images, Layers: d.Layers.Layers(),
 		Networks: d.Networks, Volumes: d.Volumes, LogReader: logReader{}, Files: archive.Files{}, Store: store, Events: d.Events,
 		Log: d.log, Platform: d.backends.Native, DefaultInit: d.Config.Init, Hold: d.holding, Explain: d.Build.StartFailure,
 		DefaultLog: engine.LogSpec{Driver: d.Config.LogDriver, Options: d.Config.LogOpts},

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -57,7 +58,7 @@ func (w *world) boot() {
 	}
 	w.fail = nil
 	w.daemon = lifecycle.New(lifecycle.Config{
-		Dir: w.dir, Runtime: w.host.Runtime(), Shims: shims{w.host.Shims()}, Roots: w.host.Roots(), Images: fakeImages{}, Layers: fakeLayers{}, Networks: w.nets,
+		Dir: w.dir, StateDir: filepath.Join(w.dir, "state"), Runtime: w.host.Runtime(), Shims: shims{w.host.Shims()}, Roots: w.host.Roots(), Images: fakeImages{}, Layers: fakeLayers{}, Networks: w.nets,
 		Volumes: w.volumes, LogReader: fakeLogs{}, Files: w.files, Store: w.store, Events: w.events, Log: slog.New(slog.DiscardHandler),
 		Platform: w.platform, Hold: w.hold,
 		Failpoint: func(step string) {

@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"context"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -641,6 +642,41 @@ func TestHealthOnABusyHost(t *testing.T) {
 			t.Errorf("%+v", h)
 		}
 	})
+}
+
+// A bind that has the daemon's own mounts in it follows the host, or is refused if it shall not.
+func TestBindsOverTheStateDirectory(t *testing.T) {
+	w := newWorld(t)
+	create := func(source, propagation string) (engine.Container, error) {
+		made, err := w.daemon.Create(t.Context(), engine.CreateRequest{Spec: engine.Spec{
+			ImageRef: "box", Mounts: []engine.MountSpec{{Kind: engine.MountBind, Source: source, Target: "/m", Propagation: propagation, CreateSource: true}},
+		}})
+		if err != nil {
+			return engine.Container{}, err
+		}
+		return w.daemon.Inspect(t.Context(), string(made.ID))
+	}
+	state := filepath.Join(w.dir, "state")
+	for _, tc := range []struct{ source, propagation, want string }{
+		{"/", "", "rslave"},
+		{state, "", "rslave"},
+		{state + "/containers", "rslave", "rslave"},
+		{state, "rshared", "rshared"},
+		{state + "-not", "", "rprivate"},
+		{state + "-not", "slave", "slave"},
+	} {
+		c, err := create(tc.source, tc.propagation)
+		if err != nil {
+			t.Errorf("%+v: %v", tc, err)
+		} else if got := c.Mounts[0].Propagation; got != tc.want {
+			t.Errorf("%+v: %s", tc, got)
+		}
+	}
+	for _, propagation := range []string{"private", "rprivate", "slave", "shared"} {
+		if _, err := create(state, propagation); engine.KindOf(err) != engine.Invalid || !strings.Contains(err.Error(), `must use either propagation mode "rslave" or "rshared"`) {
+			t.Errorf("%s: %v", propagation, err)
+		}
+	}
 }
 
 // steps lists every failpoint that a whole life passes, in order, each once.

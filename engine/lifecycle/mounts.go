@@ -29,7 +29,7 @@ func (s *Service) planMounts(spec engine.Spec) ([]engine.MountPoint, error) {
 			return nil, invalidMount(m.Target, fmt.Errorf("Duplicate mount point: %s", m.Target))
 		}
 		taken[m.Target] = true
-		p, err := planMount(spec, i, m)
+		p, err := s.planMount(spec, i, m)
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +50,7 @@ func (s *Service) planMounts(spec engine.Spec) ([]engine.MountPoint, error) {
 			continue
 		}
 		taken[target] = true
-		p, err := planMount(spec, -1, engine.MountSpec{Kind: engine.MountVolume, Target: target})
+		p, err := s.planMount(spec, -1, engine.MountSpec{Kind: engine.MountVolume, Target: target})
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +59,7 @@ func (s *Service) planMounts(spec engine.Spec) ([]engine.MountPoint, error) {
 	return points, nil
 }
 
-func planMount(spec engine.Spec, index int, m engine.MountSpec) (engine.MountPoint, error) {
+func (s *Service) planMount(spec engine.Spec, index int, m engine.MountSpec) (engine.MountPoint, error) {
 	p := engine.MountPoint{
 		Kind: m.Kind, Target: m.Target, Mode: m.Mode, ReadOnly: m.ReadOnly, Propagation: m.Propagation,
 		NonRecursive: m.NonRecursive, Subpath: m.Subpath, Spec: index,
@@ -72,7 +72,10 @@ func planMount(spec engine.Spec, index int, m engine.MountSpec) (engine.MountPoi
 			}
 			return p, &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourcePath, ID: m.Source, Reason: engine.ReasonNoSource, Args: []string{m.Source}}
 		}
-		p.Source, p.Propagation = m.Source, first(m.Propagation, "rprivate")
+		p.Source = m.Source
+		if err := s.propagate(&p); err != nil {
+			return p, err
+		}
 	case engine.MountVolume:
 		p.Name, p.Anonymous, p.CopyUp = m.Source, m.Source == "", !m.NoCopy
 		if p.Anonymous {
@@ -87,6 +90,28 @@ func planMount(spec engine.Spec, index int, m engine.MountSpec) (engine.MountPoi
 		return p, &engine.Error{Op: "create", Kind: engine.NotImplemented, Resource: engine.ResourceContainer, Reason: engine.ReasonUnsupported, Args: []string{"mount type " + string(m.Kind), "this engine cannot mount it"}}
 	}
 	return p, nil
+}
+
+// propagate completes a bind's propagation. A bind that has the daemon's own mounts in it, that of the whole host above all,
+// follows the host as with dockerd: it would keep the roots of containers from being unmounted.
+func (s *Service) propagate(p *engine.MountPoint) error {
+	ours := s.StateDir != "" && s.Runtime.Capabilities().Propagation && (within(p.Source, s.StateDir) || within(s.StateDir, p.Source))
+	switch {
+	case !ours:
+		p.Propagation = first(p.Propagation, "rprivate")
+	case p.Propagation == "":
+		p.Propagation = "rslave"
+	case p.Propagation != "rslave" && p.Propagation != "rshared":
+		return &engine.Error{Op: "create", Kind: engine.Invalid, Resource: engine.ResourceContainer, Err: fmt.Errorf(
+			"invalid mount config: must use either propagation mode \"rslave\" or \"rshared\" when mount source is within the daemon root, daemon root: %q, bind mount source: %q, propagation: %q",
+			s.StateDir, p.Source, p.Propagation)}
+	}
+	return nil
+}
+
+// within reports whether a clean path is dir or below it.
+func within(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // ensureVolumes makes the volumes that a new container's mount points name.

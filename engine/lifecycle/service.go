@@ -14,6 +14,7 @@ import (
 // Config is what a Service is made of. Every member but Failpoint, Hold, Explain, HostResolv, DefaultInit and DefaultLog must be set.
 type Config struct {
 	Dir       string // holds one directory per container; made if absent
+	StateDir  string // the daemon's: what is mounted below it must not be held by containers
 	Runtime   Runtime
 	Shims     Shims
 	Roots     Roots

@@ -31,7 +31,7 @@ func (r *Runtime) Capabilities() engine.Capabilities {
 	defer r.host.mu.Unlock()
 	return engine.Capabilities{
 		Jails:  r.host.jails,
-		OSType: "linux", Architecture: "x86_64", Pause: true, MemoryLimit: true, SwapLimit: true, CPUShares: true, CPUQuota: true,
+		OSType: "linux", Architecture: "x86_64", Pause: true, Propagation: true, MemoryLimit: true, SwapLimit: true, CPUShares: true, CPUQuota: true,
 		CPUSet: true, PidsLimit: true, CgroupVersion: "2", CgroupDriver: "cgroupfs", KernelVersion: "0", OperatingSystem: "fake",
 		NCPU: 2, MemTotal: 1 << 30, Runtime: "fake",
 	}

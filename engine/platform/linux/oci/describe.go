@@ -27,7 +27,7 @@ func osRelease(text string) map[string]string {
 func capabilitiesOf(h host, p program, kernelRelease, machine, release string) engine.Capabilities {
 	system := osRelease(release)
 	c := engine.Capabilities{
-		OSType: runtime.GOOS, Architecture: machine, Pause: h.limits.Freezer,
+		OSType: runtime.GOOS, Architecture: machine, Pause: h.limits.Freezer, Propagation: true,
 		MemoryLimit: h.limits.Memory, SwapLimit: h.limits.Swap, CPUShares: h.limits.CPUShares, CPUQuota: h.limits.CPUQuota,
 		CPUSet: h.limits.CPUSet, PidsLimit: h.limits.Pids, OOMKillDisable: h.limits.OOMKillDisable,
 		CgroupVersion: h.groups.Version(), CgroupDriver: "cgroupfs",

@@ -53,7 +53,7 @@ func (r *Runtime) writeConfig(spec engine.SandboxSpec, box engine.Sandbox, args 
 	if args != nil {
 		config.Process.Args = args
 	}
-	if err := checkPropagation(spec.Mounts); err != nil {
+	if err := checkPropagation(spec.Mounts, r.places.state); err != nil {
 		return err
 	}
 	if err := makeWorkDir(spec.Root, spec.Spec.Process.WorkDir); err != nil {
