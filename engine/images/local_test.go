@@ -1,7 +1,11 @@
 package images
 
 import (
+	"archive/tar"
 	"bytes"
+	"encoding/json"
+	"io"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -152,6 +156,73 @@ func TestLoadOfSeveralPlatforms(t *testing.T) {
 	w.load(arm.Archive(w.host + "/x:1"))
 	if i := w.inspect(w.host + "/x:1"); i.ID != engine.ImageID(arm.ID()) {
 		t.Errorf("the name still means %s", i.ID)
+	}
+}
+
+func fileOf(t *testing.T, archive []byte, name string) []byte {
+	t.Helper()
+	for tr := tar.NewReader(bytes.NewReader(archive)); ; {
+		hdr, err := tr.Next()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if hdr.Name == name {
+			raw, err := io.ReadAll(tr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return raw
+		}
+	}
+}
+
+// A name is saved with the images of all platforms that are here, the preferred one under the name that programs know which know of no
+// platforms, and is loaded so.
+func TestSaveOfSeveralPlatforms(t *testing.T) {
+	w := newWorld(t)
+	amd, arm := forPlatform("linux", "amd64", "a"), forPlatform("linux", "arm64", "b")
+	index := w.serveIndex("docker.io/library/x", "1", amd, arm)
+	w.pull("x:1")
+	if err := w.svc.Pull(t.Context(), engine.PullRequest{Ref: "x:1", Platform: &linuxArm}, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.load(simple("third").Archive("other:1"))
+	for _, refs := range [][]string{{"x:1"}, {"x"}, {"other:1", "x:1"}} {
+		saved := w.save(refs...)
+		if named := digest.FromBytes(index).String(); !strings.Contains(string(fileOf(t, saved, "index.json")), named) {
+			t.Errorf("%q: the index that the images came by is not in the archive", refs)
+		}
+		tags := map[string][]string{}
+		var items []struct {
+			Config   string
+			RepoTags []string
+		}
+		if err := json.Unmarshal(fileOf(t, saved, "manifest.json"), &items); err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range items {
+			tags[path.Base(item.Config)] = item.RepoTags
+		}
+		if len(items) != len(refs)+1 || !slices.Equal(tags[amd.ID().Encoded()], []string{"x:1"}) || tags[arm.ID().Encoded()] != nil {
+			t.Errorf("%q: manifest.json says %+v", refs, items)
+		}
+		there := newWorld(t)
+		there.load(saved)
+		for platform, img := range map[string]imagetest.Image{"amd64": amd, "arm64": arm} {
+			i, err := there.svc.Inspect(t.Context(), "x:1", &engine.Platform{OS: "linux", Architecture: platform})
+			if err != nil || i.ID != engine.ImageID(img.ID()) {
+				t.Errorf("%q: %s: %s, %v", refs, platform, i.ID, err)
+			}
+		}
+	}
+	var one bytes.Buffer
+	if err := w.svc.Save(t.Context(), []string{"x:1"}, &linuxArm, &one); err != nil {
+		t.Fatal(err)
+	}
+	there := newWorld(t)
+	there.load(one.Bytes())
+	if i := there.inspect("x:1"); i.ID != engine.ImageID(arm.ID()) {
+		t.Errorf("of one platform: %s", i.ID)
 	}
 }
 

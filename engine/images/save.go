@@ -19,6 +19,7 @@ import (
 type selected struct {
 	e     *entry
 	names []archive.Name
+	also  []archive.Name // that it has beside an image for another platform
 }
 
 // selection gathers what is to be saved, each image once, in the order in which it is named.
@@ -28,30 +29,62 @@ type selection struct {
 }
 
 func (x *selection) add(e *entry, name reference.Named) {
+	img := x.image(e)
+	if n, ok := archiveName(name); ok && !slices.Contains(img.names, n) {
+		img.names = append(img.names, n)
+	}
+}
+
+// addBeside adds the images that have a name of e's for other platforms.
+func (x *selection) addBeside(s *Service, e *entry, name reference.Named) {
+	n, ok := archiveName(name)
+	if !ok {
+		return
+	}
+	for _, other := range s.index.named(name.String()) {
+		if other.rec.ID == e.rec.ID {
+			continue
+		}
+		if img := x.image(other); !slices.Contains(img.also, n) {
+			img.also = append(img.also, n)
+		}
+	}
+}
+
+func (x *selection) image(e *entry) *selected {
 	i, ok := x.at[e.rec.ID]
 	if !ok {
 		i = len(x.all)
 		x.at[e.rec.ID] = i
 		x.all = append(x.all, selected{e: e})
 	}
-	if name == nil || isDigestName(name.String()) {
-		return
-	}
-	n := archive.Name{Familiar: reference.FamiliarString(name), Full: name.String()}
-	if !slices.Contains(x.all[i].names, n) {
-		x.all[i].names = append(x.all[i].names, n)
-	}
+	return &x.all[i]
 }
 
-// selectImages resolves what is to be saved. A name without a tag is all tags of its repository.
+// archiveName is a name as an archive has it; an image that is named by its digest has none.
+func archiveName(name reference.Named) (archive.Name, bool) {
+	if name == nil || isDigestName(name.String()) {
+		return archive.Name{}, false
+	}
+	return archive.Name{Familiar: reference.FamiliarString(name), Full: name.String()}, true
+}
+
+// selectImages resolves what is to be saved. A name without a tag is all tags of its repository; without a platform, a name is the
+// images of all platforms that are here, the preferred one first.
 func (s *Service) selectImages(refs []string, platform *engine.Platform) ([]selected, error) {
 	x := selection{at: map[engine.ImageID]int{}}
+	add := func(e *entry, name reference.Named) {
+		x.add(e, name)
+		if platform == nil {
+			x.addBeside(s, e, name)
+		}
+	}
 	for _, ref := range refs {
 		if named, err := reference.ParseNormalizedNamed(ref); err == nil && reference.IsNameOnly(named) {
 			if tags := s.tagsIn(named.Name()); len(tags) > 0 {
 				for _, tag := range tags {
 					if e, err := s.find("save", tag.String(), platform); err == nil {
-						x.add(e, tag)
+						add(e, tag)
 					}
 				}
 				continue
@@ -68,7 +101,7 @@ func (s *Service) selectImages(refs []string, platform *engine.Platform) ([]sele
 		if t.name != nil && len(s.index.named(t.name.String())) == 0 {
 			t.name = nil // the words were the beginning of an id
 		}
-		x.add(e, t.name)
+		add(e, t.name)
 	}
 	return x.all, nil
 }
@@ -131,7 +164,7 @@ func (s *Service) Save(ctx context.Context, refs []string, platform *engine.Plat
 		if err != nil {
 			return wrap("save", string(img.e.rec.ID), err)
 		}
-		x.Names = img.names
+		x.Names, x.Also = img.names, img.also
 		if saved[img.e.rec.Parent] {
 			x.Parent = string(img.e.rec.Parent)
 		}
@@ -159,6 +192,9 @@ func (s *Service) export(ctx context.Context, held *lease, e *entry) (archive.Ex
 	for _, m := range e.rec.Manifests {
 		if layers, raw, ok := s.keptManifest(ctx, held, m); ok {
 			x.Manifest, x.ManifestMediaType = raw, m.MediaType
+			if index := digest.Digest(m.Index); index != "" && held.hold(ctx, blobKey(index)) == nil {
+				x.Index, _ = s.document(index) // nil when it is not kept
+			}
 			for _, d := range layers {
 				x.Layers = append(x.Layers, s.content(d))
 			}

@@ -248,6 +248,9 @@ func (a *Archive) dockerImages(withOCI bool) error {
 		}
 		if m, ok := manifests[img.Config.Digest]; ok && sameLayers(m.manifest, img.Layers) {
 			img.describe(m)
+			if len(img.Names) == 0 {
+				img.Names = m.names // that it shares with an image for another platform
+			}
 		}
 		a.Images = append(a.Images, img)
 	}

@@ -32,12 +32,16 @@ type Content struct {
 
 // Export is one image to write.
 type Export struct {
-	Names  []Name
+	Names []Name
+	// Also are names that belong to an image before it in the first place: it is the same for another platform. Only an index knows
+	// that. A name without an image's platform means one image.
+	Also   []Name
 	Config []byte
 	Layers []Content // bottom first
 	// Manifest is kept as it is when it is given; else an OCI one is made.
 	Manifest          []byte
 	ManifestMediaType string
+	Index             []byte // that named the manifest where the image came from; nil when there was none, or it is not kept
 	Parent            string // image id; empty if it is not exported too
 	// Created is the time that config and layers have in the tar, as dockerd's; zero for 1970. A blob that several images share
 	// has the first one's.
@@ -48,16 +52,19 @@ type Export struct {
 func Write(ctx context.Context, w io.Writer, images []Export) error {
 	out := writer{tw: tar.NewWriter(w), blobs: map[digest.Digest]source{}}
 	var items []dockerItem
-	index := imageformat.Index{Manifests: []imageformat.Descriptor{}}
+	var found []described
 	repositories := map[string]map[string]string{}
 	for _, img := range images {
-		item, descriptors, err := out.add(img)
+		item, d, err := out.add(img)
 		if err != nil {
 			return err
 		}
-		items = append(items, item)
-		index.Manifests = append(index.Manifests, descriptors...)
+		items, found = append(items, item), append(found, described{img, d})
 		addRepositories(repositories, img)
+	}
+	index, err := out.index(found)
+	if err != nil {
+		return err
 	}
 	if err := out.writeBlobs(ctx); err != nil {
 		return err
@@ -134,7 +141,7 @@ type writer struct {
 }
 
 // add notes an image's blobs and describes it in both layouts' words.
-func (w *writer) add(img Export) (dockerItem, []imageformat.Descriptor, error) {
+func (w *writer) add(img Export) (dockerItem, imageformat.Descriptor, error) {
 	config := imageformat.DescriptorOf(imageformat.OCIConfig, img.Config)
 	created := epoch
 	if img.Created.After(epoch) {
@@ -145,7 +152,7 @@ func (w *writer) add(img Export) (dockerItem, []imageformat.Descriptor, error) {
 	m := imageformat.Manifest{Config: config}
 	for _, l := range img.Layers {
 		if _, err := imageformat.ParseDigest(string(l.Digest)); err != nil {
-			return dockerItem{}, nil, err
+			return dockerItem{}, imageformat.Descriptor{}, err
 		}
 		w.note(l.Digest, source{size: l.Size, open: l.Open, time: created})
 		item.Layers = append(item.Layers, blobName(l.Digest))
@@ -159,26 +166,94 @@ func (w *writer) add(img Export) (dockerItem, []imageformat.Descriptor, error) {
 	if raw == nil {
 		var err error
 		if raw, err = m.Marshal(); err != nil {
-			return dockerItem{}, nil, err
+			return dockerItem{}, imageformat.Descriptor{}, err
 		}
 		mediaType = imageformat.OCIManifest
 	}
 	manifest := imageformat.DescriptorOf(mediaType, raw)
 	w.note(manifest.Digest, source{raw: raw, size: manifest.Size, time: epoch})
-	if len(img.Names) == 0 {
-		return item, []imageformat.Descriptor{manifest}, nil
-	}
-	var named []imageformat.Descriptor
 	for _, n := range img.Names {
-		d := manifest
-		d.Annotations = map[string]string{
-			annotationImageName:       n.Full,
-			ocispec.AnnotationRefName: n.Full[strings.LastIndexByte(n.Full, ':')+1:],
-		}
-		named = append(named, d)
 		item.RepoTags = append(item.RepoTags, n.Familiar)
 	}
-	return item, named, nil
+	return item, manifest, nil
+}
+
+// described is an image with its manifest.
+type described struct {
+	Export
+	manifest imageformat.Descriptor
+}
+
+// index is index.json: each image under its names. A name of several is that of an index of theirs.
+func (w *writer) index(all []described) (imageformat.Index, error) {
+	top := imageformat.Index{Manifests: []imageformat.Descriptor{}}
+	for _, img := range all {
+		if len(img.Names)+len(img.Also) == 0 {
+			top.Manifests = append(top.Manifests, img.manifest)
+		}
+		for _, n := range img.Names {
+			d := img.manifest
+			if beside := slices.DeleteFunc(slices.Clone(all), func(o described) bool { return !slices.Contains(o.Also, n) }); len(beside) > 0 {
+				var err error
+				if d, err = w.platforms(append([]described{img}, beside...)); err != nil {
+					return top, err
+				}
+			}
+			d.Annotations = map[string]string{
+				annotationImageName:       n.Full,
+				ocispec.AnnotationRefName: n.Full[strings.LastIndexByte(n.Full, ':')+1:],
+			}
+			top.Manifests = append(top.Manifests, d)
+		}
+	}
+	return top, nil
+}
+
+// platforms notes an index of images for several platforms: the one that they came by, when it names nothing else.
+func (w *writer) platforms(all []described) (imageformat.Descriptor, error) {
+	if d, ok := cameBy(all); ok {
+		w.note(d.Digest, source{raw: all[0].Index, size: d.Size, time: epoch})
+		return d, nil
+	}
+	var index imageformat.Index
+	for _, img := range all {
+		config, err := imageformat.ParseConfig(img.Config)
+		if err != nil {
+			return imageformat.Descriptor{}, err
+		}
+		d := img.manifest
+		d.Platform = &config.Platform
+		index.Manifests = append(index.Manifests, d)
+	}
+	raw, err := index.Marshal()
+	if err != nil {
+		return imageformat.Descriptor{}, err
+	}
+	d := imageformat.DescriptorOf(imageformat.OCIIndex, raw)
+	w.note(d.Digest, source{raw: raw, size: d.Size, time: epoch})
+	return d, nil
+}
+
+func cameBy(all []described) (imageformat.Descriptor, bool) {
+	raw := all[0].Index
+	if raw == nil {
+		return imageformat.Descriptor{}, false
+	}
+	index, err := imageformat.ParseIndex("", raw)
+	if err != nil {
+		return imageformat.Descriptor{}, false
+	}
+	for _, d := range index.Manifests {
+		if !slices.ContainsFunc(all, func(img described) bool { return img.manifest.Digest == d.Digest }) {
+			return imageformat.Descriptor{}, false // some programs refuse an index of which manifests are missing
+		}
+	}
+	for _, img := range all {
+		if !slices.ContainsFunc(index.Manifests, func(d imageformat.Descriptor) bool { return img.manifest.Digest == d.Digest }) {
+			return imageformat.Descriptor{}, false
+		}
+	}
+	return imageformat.DescriptorOf(index.MediaType, raw), true
 }
 
 func (w *writer) note(d digest.Digest, s source) {
