@@ -9,7 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,6 +26,7 @@ import (
 	"github.com/xcengine/xc/engine/layers"
 	layercopy "github.com/xcengine/xc/engine/layers/copy"
 	"github.com/xcengine/xc/engine/registry"
+	"github.com/xcengine/xc/imageformat/archive"
 	"github.com/xcengine/xc/imageformat/imagetest"
 	"github.com/xcengine/xc/imageformat/layer"
 )
@@ -56,11 +60,52 @@ func openCrashWorld(dir string) (*crashWorld, error) {
 		return nil, err
 	}
 	w := &crashWorld{store: store, containers: &memoryContainers{}, close: func() { store.Close(); kept.Close() }}
+	var images Store = kept
+	var applied Layers = store.Layers()
+	if n, err := strconv.Atoi(os.Getenv("XC_IMAGES_STEPS")); err == nil {
+		steps := new(deadly)
+		steps.left.Store(int64(n))
+		images, applied = deadlyStore{images, steps}, deadlyLayers{applied, steps}
+	}
 	w.svc, err = New(Config{
-		Dir: filepath.Join(dir, "blobs"), Host: amd64, Store: kept, Layers: store.Layers(), Containers: w.containers,
+		Dir: filepath.Join(dir, "blobs"), Host: amd64, Store: images, Layers: applied, Containers: w.containers,
 		Events: &memoryEvents{}, Registry: client, RetryTick: time.Millisecond,
 	})
 	return w, err
+}
+
+// deadly ends the process, as kill -9 does, when so many steps were made.
+type deadly struct{ left atomic.Int64 }
+
+func (d *deadly) step() {
+	if d.left.Add(-1) == 0 {
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // until it comes
+	}
+}
+
+// deadlyStore and deadlyLayers have a step before and one after each change.
+type (
+	deadlyStore struct {
+		Store
+		*deadly
+	}
+	deadlyLayers struct {
+		Layers
+		*deadly
+	}
+)
+
+func (d deadlyStore) ChangeImages(ctx context.Context, change engine.ImageChange) error {
+	d.step()
+	defer d.step()
+	return d.Store.ChangeImages(ctx, change)
+}
+
+func (d deadlyLayers) Remove(ctx context.Context, id engine.LayerID) error {
+	d.step()
+	defer d.step()
+	return d.Layers.Remove(ctx, id)
 }
 
 // container makes a container of an image whose root has a file more.
@@ -238,6 +283,60 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			w.empty(t, dir)
 		})
 	}
+}
+
+// Each step of a prune may be the last: what is visible then is whole, and the next prune leaves nothing.
+func TestPruneKilledAtEachStep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts many processes")
+	}
+	tar := filepath.Join(t.TempDir(), "tar")
+	base := imagetest.Tar(imagetest.File("base", noiseText(20_000)))
+	var all []archive.Export
+	for i := range 3 { // with a layer in common, and one that lies below another
+		own := imagetest.Tar(imagetest.File("own", noiseText(10_000+i)))
+		all = append(all, imagetest.New(nil, base, own).Export(fmt.Sprintf("x:%d", i)), imagetest.New(nil, base, own, imagetest.Tar(imagetest.File("top", "top"))).Export(fmt.Sprintf("y:%d", i)))
+	}
+	var written bytes.Buffer
+	if err := archive.Write(t.Context(), &written, all); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, tar, written.String())
+	dir := t.TempDir()
+	kills := 0
+	for n, ended := 1, false; !ended; n++ {
+		killedAct(t, dir, "load", "", tar, 0)
+		t.Setenv("XC_IMAGES_STEPS", strconv.Itoa(n))
+		_, ended = killedAct(t, dir, "prune", "", tar, 0)
+		t.Setenv("XC_IMAGES_STEPS", "")
+		w, err := openCrashWorld(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.check(t)
+		if !ended {
+			kills++
+		}
+		if n%2 == 0 { // what one of them left must not be in the other's way
+			if err := w.act("prune", "", ""); err != nil {
+				t.Fatal(err)
+			}
+			w.empty(t, dir)
+		}
+		w.close()
+	}
+	if t.Logf("%d kills", kills); kills < 20 {
+		t.Errorf("only %d kills", kills)
+	}
+	w, err := openCrashWorld(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	if err := w.act("prune", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	w.empty(t, dir)
 }
 
 // check holds the store to its word: every image that is visible can be read whole.
