@@ -115,9 +115,6 @@ type Stdio struct {
 	Stdout, Stderr io.Writer
 }
 
-// Signal is a signal by its name without "SIG" or its number in decimal, as users write it. Numbers are the platform's.
-type Signal string
-
 // Stats is one sample of what a container uses.
 type Stats struct {
 	Read     time.Time

@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -41,10 +42,13 @@ type recipe struct {
 	stdin bool              // the Dockerfile comes on stdin and is all there is
 	// ours says why dockerd's classic builder is not asked: it cannot do it, or does it otherwise for a reason.
 	ours string
+	// freebsd says why something else is made of it on FreeBSD: of files there is then NAME.freebsd.golden beside the other.
+	freebsd string
 }
 
 const (
 	buildKitOnly = "BuildKit's alone: the classic builder refuses it"
+	bsdGroups    = "a new file's group is its directory's, not its maker's: open(2)"
 )
 
 // TestBuilds builds every recipe and compares what came of it, files, configuration and history, with what is written down
@@ -59,6 +63,9 @@ func TestBuilds(t *testing.T) {
 	for _, r := range recipes {
 		t.Run(r.name, func(t *testing.T) {
 			file := filepath.Join("testdata", "builds", r.name+".golden")
+			if runtime.GOOS == "freebsd" && r.freebsd != "" {
+				file = filepath.Join("testdata", "builds", r.name+".freebsd.golden")
+			}
 			got := asDockerd(e.as(t).built(t, r))
 			var theirs string
 			if o != nil && r.ours == "" {

@@ -1,42 +1,17 @@
 package translate
 
 import (
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/xcengine/xc/engine"
 )
 
-// signalNames are the signals of Linux and FreeBSD without "SIG"; the platform refuses what it lacks.
-var signalNames = strings.Fields(`ABRT ALRM BUS CHLD CLD CONT EMT FPE HUP ILL INFO INT IO IOT KILL LIBRT LWP PIPE POLL PROF
-	PWR QUIT SEGV STKFLT STOP SYS TERM THR TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX`)
-
-// parseSignal reads a signal as users write it: a name with or without "SIG", in any case, or a number.
 func parseSignal(s string) (engine.Signal, error) {
-	if n, err := strconv.Atoi(s); err == nil {
-		if n == 0 {
-			return "", invalidf("invalid signal: %s", s)
-		}
-		return engine.Signal(strconv.Itoa(n)), nil
+	sig, err := engine.ParseSignal(s)
+	if err != nil {
+		return "", invalidf("%w", err)
 	}
-	name := strings.TrimPrefix(strings.ToUpper(s), "SIG")
-	if slices.Contains(signalNames, name) || isRealTime(name) {
-		return engine.Signal(name), nil
-	}
-	return "", invalidf("invalid signal: %s", s)
-}
-
-// isRealTime reports whether a name is RTMIN+n or RTMAX-n.
-func isRealTime(name string) bool {
-	rest, ok := strings.CutPrefix(name, "RTMIN+")
-	if !ok {
-		if rest, ok = strings.CutPrefix(name, "RTMAX-"); !ok {
-			return false
-		}
-	}
-	n, err := strconv.Atoi(rest)
-	return err == nil && 1 <= n && n <= 30
+	return sig, nil
 }
 
 // lastSignal is the largest number of a signal.

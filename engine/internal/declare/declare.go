@@ -13,7 +13,6 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
-	"github.com/moby/sys/signal"
 
 	"github.com/xcengine/xc/engine"
 )
@@ -132,7 +131,7 @@ func (c *Config) surroundings(cmd instructions.Command, env shell.EnvGetter) err
 			Test: h.Test, Interval: h.Interval, Timeout: h.Timeout, StartPeriod: h.StartPeriod, StartInterval: h.StartInterval, Retries: h.Retries,
 		}
 	case *instructions.StopSignalCommand:
-		if _, err := signal.ParseSignal(i.Signal); err != nil {
+		if _, err := engine.ParseSignal(i.Signal); err != nil {
 			return err
 		}
 		c.StopSignal = i.Signal
