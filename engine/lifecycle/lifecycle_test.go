@@ -924,6 +924,24 @@ func TestManyAtOnce(t *testing.T) {
 	})
 }
 
+// Where several containers whose volumes are wanted have one at the same place, the last that is named gives it.
+func TestVolumesFromSeveral(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"first", "last"} {
+		w.create(name, func(s *engine.Spec) {
+			s.Mounts = []engine.MountSpec{{Kind: engine.MountVolume, Source: name, Target: "/data"}, {Kind: engine.MountVolume, Source: "own-" + name, Target: "/" + name}}
+		}, "true")
+	}
+	w.create("heir", func(s *engine.Spec) { s.VolumesFrom = []string{"first", "last"} }, "true")
+	got := map[string]string{}
+	for _, p := range w.inspect("heir").Mounts {
+		got[p.Target] = p.Name
+	}
+	if diff := cmp.Diff(map[string]string{"/data": "last", "/first": "own-first", "/last": "own-last"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A mounted image has a root of its own, which lives as long as the container and is mounted while that runs.
 func TestImageMount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

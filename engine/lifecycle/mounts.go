@@ -178,6 +178,10 @@ func (s *Service) inheritMounts(from []string) ([]engine.MountPoint, error) {
 			if slices.Contains(strings.Split(mode, ","), "ro") {
 				p.ReadOnly = true
 			}
+			if i := slices.IndexFunc(points, func(earlier engine.MountPoint) bool { return earlier.Target == p.Target }); i >= 0 {
+				points[i] = p // the last of those that are named has it, as with dockerd
+				continue
+			}
 			points = append(points, p)
 		}
 	}
