@@ -99,9 +99,9 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 
 // Cleanup destroys the daemon's own datasets with all that is in them. Call it after a Recover that named nothing, which unmounts.
 func (d *Driver) Cleanup(ctx context.Context) error {
-	err := d.tool.destroy(ctx, d.containers) // clones before what they are of
+	err := d.destroy(ctx, d.containers) // clones before what they are of
 	if d.images != d.containers {
-		err = errors.Join(err, d.tool.destroy(ctx, d.images))
+		err = errors.Join(err, d.destroy(ctx, d.images))
 	}
 	return err
 }

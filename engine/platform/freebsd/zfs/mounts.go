@@ -22,7 +22,8 @@ func (d *Driver) mount(ctx context.Context, dataset, path string, readOnly bool)
 	if err != nil || is {
 		return err
 	}
-	if err := d.mounter.Mount(ctx, dataset, path, readOnly); err != nil {
+	// A dataset that was unmounted a moment ago may still be held.
+	if err := patiently(ctx, func() error { return d.mounter.Mount(ctx, dataset, path, readOnly) }); err != nil {
 		return errors.Join(err, removeEmpty(path))
 	}
 	return nil
@@ -47,7 +48,7 @@ const (
 	busyTries = 30
 )
 
-// patiently repeats what fails because something is busy, within bounds.
+// patiently repeats what fails because something is busy, within bounds. Afterwards the error is Unavailable.
 func patiently(ctx context.Context, do func() error) error {
 	var err error
 	for range busyTries {
@@ -61,7 +62,7 @@ func patiently(ctx context.Context, do func() error) error {
 		case <-time.After(busyPause):
 		}
 	}
-	return &engine.Error{Op: "remove", Kind: engine.Unavailable, Err: err}
+	return &engine.Error{Op: "wait", Kind: engine.Unavailable, Err: err}
 }
 
 // release unmounts a path and removes the mount point.

@@ -3,10 +3,14 @@ package zfs
 import (
 	"context"
 	"errors"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/xcengine/xc/engine"
 	"github.com/xcengine/xc/engine/internal/runner"
@@ -192,4 +196,48 @@ func TestRecover(t *testing.T) {
 	if diff := cmp.Diff([]string{"destroy -r " + containers + "/r-1234abcd"}, s.calls[2:]); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// busyAtFirst is a zfs(8) and a mounter to which everything is busy the first time.
+type busyAtFirst struct {
+	script
+	mounts int
+}
+
+func (b *busyAtFirst) Run(ctx context.Context, c runner.Cmd) (runner.Result, error) {
+	if c.Argv[1] == "destroy" && !slices.Contains(b.calls, strings.Join(c.Argv[1:], " ")) {
+		b.calls = append(b.calls, strings.Join(c.Argv[1:], " "))
+		res := runner.Result{Stderr: "cannot destroy: dataset is busy"}
+		return res, &runner.Error{Argv: c.Argv, Code: 1, Stderr: res.Stderr, Err: errors.New("exit status 1")}
+	}
+	return b.script.Run(ctx, c)
+}
+
+func (b *busyAtFirst) Mount(context.Context, string, string, bool) error {
+	if b.mounts++; b.mounts == 1 {
+		return &os.PathError{Op: "mount", Path: "x", Err: unix.EBUSY}
+	}
+	return nil
+}
+
+func (*busyAtFirst) Unmount(context.Context, string) error { return nil }
+
+// What is busy is tried again: the kernel holds a dataset for a moment after it was unmounted.
+func TestBusyIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &busyAtFirst{script: script{answers: map[string]answer{"get": {out: "0badcafe\n"}}}}
+		d, err := Open(t.Context(), Config{Images: "tank/a", Containers: "tank/b", Dir: t.TempDir(), Owner: "0badcafe", Run: b, Mounter: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.MountRoot(t.Context(), layers.RootSpec{ID: rootC}); err != nil {
+			t.Errorf("mount: %v", err)
+		}
+		if err := d.RemoveRoot(t.Context(), rootC); err != nil {
+			t.Errorf("remove: %v", err)
+		}
+		if err := d.Cleanup(t.Context()); err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	})
 }
