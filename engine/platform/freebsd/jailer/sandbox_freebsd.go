@@ -218,7 +218,7 @@ func makeTarget(writable, root string, m mount.Wanted) (string, error) {
 	isDir := true
 	if m.FS == "nullfs" {
 		info, err := statSource(m)
-		if errors.Is(err, fs.ErrNotExist) {
+		if m.Subpath == "" && errors.Is(err, fs.ErrNotExist) {
 			return "", &engine.Error{Op: "mount", Kind: engine.Invalid, Resource: engine.ResourcePath, ID: m.Source, Reason: engine.ReasonNoSource, Args: []string{m.Source}}
 		}
 		if err != nil {
