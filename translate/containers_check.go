@@ -63,6 +63,9 @@ func checkConfig(c *container.Config) error {
 		}
 	}
 	for p := range c.Volumes {
+		if p != "" {
+			p = "/" + p // one that is not absolute is in the root, as with an image's
+		}
 		if why := badTarget(p); why != "" {
 			return invalidf("%s", why)
 		}

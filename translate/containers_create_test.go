@@ -41,7 +41,6 @@ var ours = map[string]string{
 	"device mode":       "invalid device: /dev/null:/dev/x:zz",
 	"gpu":               `could not select device driver "" with capabilities: [[gpu]]`,
 	"hostname long":     `invalid hostname: "` + strings.Repeat("x", 300) + `"`,
-	"volumes bad":       "invalid mount path: 'x' mount path must be absolute",
 	"volumes root":      "invalid specification: destination can't be '/'",
 	"volumes colon":     "",
 	"cmd null elements": "",
