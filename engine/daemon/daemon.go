@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/xcengine/xc/engine"
@@ -82,19 +83,22 @@ func (d *Daemon) start(ctx context.Context, open OpenFunc) error {
 	if err := d.hold(); err != nil {
 		return err
 	}
-	var err error
-	d.backends, err = open(ctx, HostConfig{Config: d.Config, Owner: d.owner, Log: d.log})
+	store, err := db.Open(ctx, d.Config.DatabaseStore)
+	if err != nil {
+		return err
+	}
+	d.onClose("database", func(context.Context) error { return store.Close() })
+	host := HostConfig{Config: d.Config, Owner: d.owner, Log: d.log}
+	d.backends, err = open(ctx, host)
+	if errors.Is(err, syscall.ENOSPC) && store.Yield() {
+		d.backends, err = open(ctx, host) // so that what fills the disk can be removed
+	}
 	if err != nil {
 		return err
 	}
 	if d.backends.Close != nil {
 		d.onClose("drivers", func(context.Context) error { return d.backends.Close() })
 	}
-	store, err := db.Open(ctx, d.Config.DatabaseStore)
-	if err != nil {
-		return err
-	}
-	d.onClose("database", func(context.Context) error { return store.Close() })
 	return d.join(ctx, store)
 }
 

@@ -34,7 +34,7 @@ func (d *DB) PutContainer(ctx context.Context, c engine.Container) error {
 
 // DeleteContainer removes a container's record. There need not be one.
 func (d *DB) DeleteContainer(ctx context.Context, id engine.ContainerID) error {
-	_, err := d.sql.ExecContext(ctx, `DELETE FROM containers WHERE id = ?`, id)
+	_, err := d.exec(ctx, `DELETE FROM containers WHERE id = ?`, id)
 	return err
 }
 

@@ -18,7 +18,7 @@ var migrations embed.FS
 func (d *DB) migrate(ctx context.Context) error {
 	const table = `CREATE TABLE IF NOT EXISTS migrations (
 		number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP) STRICT`
-	if _, err := d.sql.ExecContext(ctx, table); err != nil {
+	if _, err := d.exec(ctx, table); err != nil {
 		return err
 	}
 	known, err := fs.Glob(migrations, "migrations/*.sql")

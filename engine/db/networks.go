@@ -16,14 +16,14 @@ func (d *DB) PutNetwork(ctx context.Context, n engine.Network) error {
 	if err != nil {
 		return fmt.Errorf("encode network %s: %w", n.ID, err)
 	}
-	_, err = d.sql.ExecContext(ctx, `INSERT INTO networks (id, name, record) VALUES (?, ?, ?)
+	_, err = d.exec(ctx, `INSERT INTO networks (id, name, record) VALUES (?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET name = excluded.name, record = excluded.record`, n.ID, n.Name, string(record))
 	return err
 }
 
 // DeleteNetwork removes a network's record and its cursors. There need not be one.
 func (d *DB) DeleteNetwork(ctx context.Context, id engine.NetworkID) error {
-	_, err := d.sql.ExecContext(ctx, `DELETE FROM networks WHERE id = ?`, id)
+	_, err := d.exec(ctx, `DELETE FROM networks WHERE id = ?`, id)
 	return err
 }
 

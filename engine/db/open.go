@@ -13,7 +13,8 @@ import (
 
 // DB is an open database. Its methods are safe for concurrent use.
 type DB struct {
-	sql *sql.DB
+	sql     *sql.DB
+	reserve reserve
 }
 
 // Open opens or makes the database at path and brings its schema up to date. The directory must exist. A database that a
@@ -32,7 +33,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	pool.SetMaxOpenConns(1)
-	d := &DB{sql: pool}
+	d := &DB{sql: pool, reserve: reserve{path: path + "-reserve"}}
 	if err := d.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", path, err), pool.Close())
 	}
@@ -42,8 +43,12 @@ func Open(ctx context.Context, path string) (*DB, error) {
 // Close writes the log back and closes the database.
 func (d *DB) Close() error { return d.sql.Close() }
 
-// Tx runs f in one transaction: committed when f returns nil, else rolled back.
+// Tx runs f in one transaction: committed when f returns nil, else rolled back. Where the disk is full it may run twice.
 func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error {
+	return d.reserve.withSpace(func() error { return d.tx(ctx, f) })
+}
+
+func (d *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := d.sql.BeginTx(ctx, nil)
 	if err != nil {
 		return err

@@ -14,14 +14,14 @@ func (d *DB) PutVolume(ctx context.Context, v engine.VolumeRecord) error {
 	if err != nil {
 		return fmt.Errorf("encode volume %s: %w", v.Name, err)
 	}
-	_, err = d.sql.ExecContext(ctx, `INSERT INTO volumes (name, record) VALUES (?, ?)
+	_, err = d.exec(ctx, `INSERT INTO volumes (name, record) VALUES (?, ?)
 		ON CONFLICT (name) DO UPDATE SET record = excluded.record`, v.Name, string(record))
 	return err
 }
 
 // DeleteVolume removes a volume's record. There need not be one.
 func (d *DB) DeleteVolume(ctx context.Context, name string) error {
-	_, err := d.sql.ExecContext(ctx, `DELETE FROM volumes WHERE name = ?`, name)
+	_, err := d.exec(ctx, `DELETE FROM volumes WHERE name = ?`, name)
 	return err
 }
 
