@@ -2,6 +2,7 @@ package networks_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,9 +181,13 @@ func TestConfigurationOnly(t *testing.T) {
 	if err := s.Remove(t.Context(), "conf"); engine.KindOf(err) != engine.Forbidden || !strings.Contains(err.Error(), `configuration network "conf" is in use`) {
 		t.Errorf("remove: %v", err)
 	}
-	for _, name := range []string{"use", "conf"} {
-		if err := s.Remove(t.Context(), name); err != nil {
-			t.Error(err)
-		}
+	if pruned, err := s.Prune(t.Context(), engine.PruneQuery{}); err != nil || !slices.Equal(pruned.Deleted, []string{"use"}) {
+		t.Errorf("pruned %q, %v", pruned.Deleted, err)
+	}
+	if pruned, err := s.Prune(t.Context(), engine.PruneQuery{}); err != nil || len(pruned.Deleted) > 0 {
+		t.Errorf("pruned again %q, %v", pruned.Deleted, err)
+	}
+	if err := s.Remove(t.Context(), "conf"); err != nil {
+		t.Error(err)
 	}
 }

@@ -67,7 +67,8 @@ func (s *Service) remove(ctx context.Context, n *network) error {
 	return err
 }
 
-// Prune removes the networks that no running container is attached to, as the query selects them.
+// Prune removes the networks that no running container is attached to, as the query selects them. What only configures others stays,
+// as with dockerd.
 func (s *Service) Prune(ctx context.Context, q engine.PruneQuery) (engine.PruneResult, error) {
 	custom := engine.NetworkQuery{Types: []string{"custom"}, Labels: q.Labels}
 	all, err := s.List(ctx, custom)
@@ -79,7 +80,7 @@ func (s *Service) Prune(ctx context.Context, q engine.PruneQuery) (engine.PruneR
 		if ctx.Err() != nil {
 			return result, ctx.Err()
 		}
-		if len(d.Attached) > 0 || !q.Until.IsZero() && d.Created.After(q.Until) || anyLabel(d.Labels, q.NotLabels) {
+		if d.ConfigOnly || len(d.Attached) > 0 || !q.Until.IsZero() && d.Created.After(q.Until) || anyLabel(d.Labels, q.NotLabels) {
 			continue
 		}
 		n, err := s.condemn(string(d.ID))
