@@ -47,6 +47,9 @@ func bindSocket(ctx context.Context, proto engine.Proto, at netip.AddrPort, shar
 }
 
 func bindStream(ctx context.Context, network string, at netip.AddrPort) (*os.File, error) {
+	if err := wider(at); err != nil {
+		return nil, err
+	}
 	l, err := new(net.ListenConfig).Listen(ctx, network, at.String())
 	if err != nil {
 		return nil, err
