@@ -75,12 +75,16 @@ class API:
         assert status == 204, answer
 
     def lines(self, path, query=None):
-        """Yields a stream's JSON values, one a line."""
+        """Begins a stream, and gives its JSON values, one a line."""
         conn, answer = self.send("GET", path, query)
         assert answer.status == 200, answer.read()
-        for line in iter(answer.readline, b""):
-            yield json.loads(line)
-        conn.close()
+
+        def each():
+            for line in iter(answer.readline, b""):
+                yield json.loads(line)
+            conn.close()
+
+        return each()
 
     def hijack(self, path, query=None, body=None):
         """Takes a connection over as the stock clients do and returns status line, content type and the socket's file."""

@@ -62,9 +62,7 @@ func (o *OOMs) Close() error {
 	for _, w := range o.watched {
 		unix.Close(w.fd) //nolint:errcheck // nothing was written
 	}
-	err := o.poll.Close()
-	o.poll, o.watched = nil, nil
-	return err
+	return o.end()
 }
 
 // Watch calls tell each time that there is no memory for the group's processes: that one of them is killed for it, or made to
@@ -109,7 +107,17 @@ func (o *OOMs) stop(w *oomWatch) {
 	if o.watched[int32(w.fd)] == w {
 		delete(o.watched, int32(w.fd))
 		unix.Close(w.fd) //nolint:errcheck // nothing was written; it leaves the epoll instance by that
+		if len(o.watched) == 0 {
+			o.end() //nolint:errcheck // nothing was written
+		}
 	}
+}
+
+// end ends the waiting. The caller holds mu.
+func (o *OOMs) end() error {
+	err := o.poll.Close()
+	o.poll, o.watched = nil, nil
+	return err
 }
 
 func (o *OOMs) control(op, fd int, e *unix.EpollEvent) error {
