@@ -55,14 +55,31 @@ func (o *OOMs) begin() error {
 // Close ends the waiting for all groups: nobody is told of anything after it. It may be repeated, and Watch may follow.
 func (o *OOMs) Close() error {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.poll == nil {
-		return nil
-	}
 	for _, w := range o.watched {
 		unix.Close(w.fd) //nolint:errcheck // nothing was written
 	}
-	return o.end()
+	clear(o.watched)
+	poll := o.idle()
+	o.mu.Unlock()
+	return closed(poll)
+}
+
+// idle gives up the epoll instance when nothing is watched. The caller holds mu, and closes the instance after it has let go of it:
+// closing waits for a turn that is under way, which may wait for mu.
+func (o *OOMs) idle() *os.File {
+	if o.poll == nil || len(o.watched) > 0 {
+		return nil
+	}
+	poll := o.poll
+	o.poll, o.watched = nil, nil
+	return poll
+}
+
+func closed(poll *os.File) error {
+	if poll == nil {
+		return nil
+	}
+	return poll.Close()
 }
 
 // Watch calls tell each time that there is no memory for the group's processes: that one of them is killed for it, or made to
@@ -103,21 +120,13 @@ func (o *OOMs) Watch(g Group, tell func()) (stop func(), err error) {
 
 func (o *OOMs) stop(w *oomWatch) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.watched[int32(w.fd)] == w {
 		delete(o.watched, int32(w.fd))
 		unix.Close(w.fd) //nolint:errcheck // nothing was written; it leaves the epoll instance by that
-		if len(o.watched) == 0 {
-			o.end() //nolint:errcheck // nothing was written
-		}
 	}
-}
-
-// end ends the waiting. The caller holds mu.
-func (o *OOMs) end() error {
-	err := o.poll.Close()
-	o.poll, o.watched = nil, nil
-	return err
+	poll := o.idle()
+	o.mu.Unlock()
+	closed(poll) //nolint:errcheck // nothing was written
 }
 
 func (o *OOMs) control(op, fd int, e *unix.EpollEvent) error {

@@ -1,6 +1,8 @@
 package cgroup
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -59,5 +61,40 @@ func TestOOMs(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	if len(told) > 0 {
 		t.Error("told of a removal")
+	}
+}
+
+// A group that goes wakes whoever waits for it at the moment at which its watching is stopped: neither keeps the other.
+func TestStopAmidTheEndOfAGroup(t *testing.T) {
+	h := kinds(t)["host"]
+	g := h.Group(fmt.Sprintf("/xc-test-oom-%d", os.Getpid()))
+	dir, _, ok := g.dir("memory")
+	if !ok {
+		t.Skip("this host has no memory controller")
+	}
+	var all OOMs
+	ended := make(chan error, 1)
+	go func() {
+		for range 300 {
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				ended <- err
+				return
+			}
+			stop, err := all.Watch(g, func() {})
+			if err := errors.Join(err, os.Remove(dir)); err != nil {
+				ended <- err
+				return
+			}
+			stop()
+		}
+		ended <- all.Close()
+	}()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("the stop of a watching does not end")
 	}
 }
