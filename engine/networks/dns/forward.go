@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -32,14 +31,11 @@ type forwarder struct {
 	port    uint16
 	wait    time.Duration
 	flights singleflight.Group
-
-	mu      sync.Mutex
-	waiting int
-	clients map[netip.Addr]int
+	*quota  // of queries that wait
 }
 
 func newForwarder() *forwarder {
-	return &forwarder{port: dnsPort, wait: try, clients: make(map[netip.Addr]int)}
+	return &forwarder{port: dnsPort, wait: try, quota: newQuota(atOnce, perClient)}
 }
 
 // ask returns the servers' answer to query with query's id. proto is how the client came: "udp" or "tcp". An answer over udp
@@ -137,26 +133,6 @@ func isAnswer(reply, ask *dns.Msg) error {
 
 func sameQuestion(a, b dns.Question) bool {
 	return a.Qtype == b.Qtype && a.Qclass == b.Qclass && strings.EqualFold(a.Name, b.Name)
-}
-
-func (f *forwarder) enter(client netip.Addr) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.waiting >= atOnce || f.clients[client] >= perClient {
-		return false
-	}
-	f.waiting++
-	f.clients[client]++
-	return true
-}
-
-func (f *forwarder) leave(client netip.Addr) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.waiting--
-	if f.clients[client]--; f.clients[client] == 0 {
-		delete(f.clients, client)
-	}
 }
 
 // flightKey is the same for queries that differ in nothing but their id.

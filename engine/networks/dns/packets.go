@@ -83,11 +83,7 @@ func (p *packets) answer(reply *dns.Msg, to netip.AddrPort) {
 // closed.
 type bounded struct {
 	net.Listener
-	perClient, all int
-
-	mu      sync.Mutex
-	open    int
-	clients map[netip.Addr]int
+	*quota
 }
 
 func (b *bounded) Accept() (net.Conn, error) {
@@ -101,26 +97,6 @@ func (b *bounded) Accept() (net.Conn, error) {
 			return &counted{Conn: c, leave: sync.OnceFunc(func() { b.leave(client) })}, nil
 		}
 		c.Close()
-	}
-}
-
-func (b *bounded) enter(client netip.Addr) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.open >= b.all || b.clients[client] >= b.perClient {
-		return false
-	}
-	b.open++
-	b.clients[client]++
-	return true
-}
-
-func (b *bounded) leave(client netip.Addr) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.open--
-	if b.clients[client]--; b.clients[client] == 0 {
-		delete(b.clients, client)
 	}
 }
 

@@ -145,7 +145,7 @@ func (s *Server) listen(network engine.NetworkID, at netip.Addr) (*listener, err
 	l.udp.start()
 	started := make(chan struct{})
 	l.tcp = &dns.Server{
-		Listener:          &bounded{Listener: tcp, perClient: connsPerClient, all: conns, clients: make(map[netip.Addr]int)},
+		Listener:          &bounded{tcp, newQuota(conns, connsPerClient)},
 		Handler:           dns.HandlerFunc(func(w dns.ResponseWriter, query *dns.Msg) { s.serveStream(ctx, network, at, w, query) }),
 		NotifyStartedFunc: func() { close(started) },
 	}
