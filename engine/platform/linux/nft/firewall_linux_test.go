@@ -374,20 +374,24 @@ func TestThousandsOfPorts(t *testing.T) {
 func BenchmarkPublish(b *testing.B) {
 	for _, n := range []int{0, 200, 2000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			isolate(b)
-			f := New(owner, slog.New(slog.DiscardHandler))
-			few, more := manyPorts(n), manyPorts(n+1)
-			if err := f.Apply(b.Context(), few, true); err != nil {
+			benchmarkOneMore(b, manyPorts(n), manyPorts(n+1))
+		})
+	}
+}
+
+// benchmarkOneMore goes from few rules to more and back.
+func benchmarkOneMore(b *testing.B, few, more engine.FirewallRules) {
+	isolate(b)
+	f := New(owner, slog.New(slog.DiscardHandler))
+	if err := f.Apply(b.Context(), few, true); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		for _, r := range []engine.FirewallRules{more, few} {
+			if err := f.Apply(b.Context(), r, false); err != nil {
 				b.Fatal(err)
 			}
-			for b.Loop() {
-				for _, r := range []engine.FirewallRules{more, few} {
-					if err := f.Apply(b.Context(), r, false); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
-		})
+		}
 	}
 }
 
@@ -406,19 +410,7 @@ func BenchmarkReplace(b *testing.B) {
 func BenchmarkNetwork(b *testing.B) {
 	for _, n := range []int{0, 50, 500} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			isolate(b)
-			f := New(owner, slog.New(slog.DiscardHandler))
-			few, more := manyNetworks(n), manyNetworks(n+1)
-			if err := f.Apply(b.Context(), few, true); err != nil {
-				b.Fatal(err)
-			}
-			for b.Loop() {
-				for _, r := range []engine.FirewallRules{more, few} {
-					if err := f.Apply(b.Context(), r, false); err != nil {
-						b.Fatal(err)
-					}
-				}
-			}
+			benchmarkOneMore(b, manyNetworks(n), manyNetworks(n+1))
 		})
 	}
 }
