@@ -215,7 +215,9 @@ func (f *Firewall) outward(i net.Interface, ext External, rules engine.FirewallR
 	if len(f.cfg.External) > 0 {
 		return slices.Contains(f.cfg.External, i.Name)
 	}
-	bridge := slices.ContainsFunc(rules.Networks, func(n engine.FirewallNetwork) bool { return n.Managed && n.Bridge == i.Name })
+	// That of a network which is being removed is still there when its rules have gone.
+	bridge := strings.HasPrefix(i.Name, engine.BridgeName(f.cfg.Owner, "")) ||
+		slices.ContainsFunc(rules.Networks, func(n engine.FirewallNetwork) bool { return n.Managed && n.Bridge == i.Name })
 	return (ext.IPv4 || ext.IPv6) && i.Flags&net.FlagLoopback == 0 && !bridge
 }
 
